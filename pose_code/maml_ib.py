@@ -1,0 +1,38 @@
+"""MR-MAML(A): MAML with meta-regularization on activations (Eq. 3). Not among upstream's pose scripts.
+
+1. The encoder is not adapted and deterministic; its code is stochastic, z ~ N(mu(x), sigma(x)^2).
+2. The outer loss adds beta * KL(q(z*|x*) || N(0, I)) on the query points' code (--kl_on).
+3. The inner loop adapts the head alone; meta-test averages over --num_theta_samples draws of the codes.
+
+Command: python maml_ib.py --data_dir=DATA_DIR --logdir=LOGDIR --update_lr=0.01
+Cost: as maml_bbb.
+Expect (the paper, Table 1, sinusoid only): no pose number in the paper.
+"""
+
+from absl import flags
+
+from pose_code import pose_learners, training
+from pose_data.cli import run_main
+
+FLAGS = flags.FLAGS
+
+pose_learners.define_maml_flags()
+pose_learners.define_code_flags()
+
+
+def main(argv):
+    del argv
+    learner = pose_learners.pose_maml(
+        training.setup(), adapt_encoder=False, stochastic_code=True, beta=FLAGS.beta, kl_on=FLAGS.kl_on
+    )
+    training.run(
+        learner,
+        method="maml_ib",
+        run_name=f"maml_ib.beta-{FLAGS.beta:g}.meta_lr-{FLAGS.meta_lr:g}.update_lr-{FLAGS.update_lr:g}",
+        iterations_flag="metatrain_iterations",
+        learning_rate=FLAGS.meta_lr,
+    )
+
+
+if __name__ == "__main__":
+    run_main(main)

@@ -1,0 +1,111 @@
+"""The networks of the pose experiments, as plain functions of a dict of weights.
+
+`init_*` makes the start values (Glorot-uniform kernels, zero biases, as Keras and TF1 do) from a NumPy generator; the
+function of the same name without `init_` runs the network. Weights are an argument and not an attribute because MAML
+differentiates through them and the Bayesian layers draw them.
+
+Names: "<layer>/kernel" and "<layer>/bias"; `norm<i>/offset` is what normalisation adds.
+"""
+
+import itertools
+import math
+
+import numpy as np
+import tensorflow as tf
+
+from pose_data.cli import UserError
+
+BATCH_NORM_EPSILON = 1e-3  # contrib's default, which upstream used
+NORMS = ("batch_norm", "layer_norm", "none")
+
+
+def _glorot_uniform(rng, shape):
+    receptive_field = math.prod(shape[:-2])
+    limit = math.sqrt(6.0 / (receptive_field * (shape[-2] + shape[-1])))
+    return rng.uniform(-limit, limit, shape).astype(np.float32)
+
+
+def _init_layer(rng, name, shape):
+    return {f"{name}/kernel": _glorot_uniform(rng, shape), f"{name}/bias": np.zeros(shape[-1], np.float32)}
+
+
+def _dense(weights, name, x):
+    """x: [..., n_in] -> [..., n_out]."""
+    return tf.linalg.matmul(x, weights[f"{name}/kernel"]) + weights[f"{name}/bias"]
+
+
+def _conv(weights, name, x, stride):
+    return tf.nn.conv2d(x, weights[f"{name}/kernel"], stride, "SAME") + weights[f"{name}/bias"]
+
+
+def init_mlp(rng, name, sizes):
+    """Weights of a multi-layer perceptron with layer sizes [n_in, hidden ..., n_out]."""
+    weights = {}
+    for i, (n_in, n_out) in enumerate(itertools.pairwise(sizes)):
+        weights |= _init_layer(rng, f"{name}{i}", (n_in, n_out))
+    return weights
+
+
+def mlp(weights, name, num_layers, x):
+    """ReLU between layers, linear at the end. x: [..., n_in] -> [..., n_out]."""
+    for i in range(num_layers):
+        x = _dense(weights, f"{name}{i}", x)
+        if i < num_layers - 1:
+            x = tf.nn.relu(x)
+    return x
+
+
+def init_image_encoder(rng, dim_im, dim_code):
+    """Weights of `image_encoder` for square images of dim_im pixels and a code of dim_code numbers."""
+    if dim_im < 1:
+        raise UserError(f"--dim_im={dim_im}: give the side of the images in pixels, 128 for the paper's")
+    side = dim_im
+    for _ in range(4):  # three strided convolutions and one pool, each SAME, halve the side
+        side = -(-side // 2)
+    return {
+        **_init_layer(rng, "conv0", (3, 3, 1, 32)),
+        **_init_layer(rng, "conv1", (3, 3, 32, 48)),
+        **_init_layer(rng, "conv2", (3, 3, 48, 64)),
+        **_init_layer(rng, "code", (side * side * 64, dim_code)),
+    }
+
+
+def image_encoder(weights, images):
+    """Image code w. images: uint8 [n, dim_im, dim_im, 1] -> [n, dim_code], linear at the end."""
+    x = tf.cast(images, tf.float32) / 255.0
+    x = tf.nn.relu(_conv(weights, "conv0", x, 2))
+    x = tf.nn.relu(_conv(weights, "conv1", x, 2))
+    x = tf.nn.max_pool2d(x, 2, 2, "SAME")
+    x = tf.nn.relu(_conv(weights, "conv2", x, 2))
+    return _dense(weights, "code", tf.reshape(x, [tf.shape(x)[0], math.prod(x.shape[1:])]))
+
+
+def init_conv_head(rng, dim_w, num_filters, dim_y):
+    """Weights of MAML's head and, apart, the offsets of its normalisation, which are meta-learned but not adapted."""
+    if dim_w < 1 or math.isqrt(dim_w) ** 2 != dim_w:
+        raise UserError(f"--dim_w={dim_w}: MAML's head reads the code as a square image; give a square such as 196")
+    weights, offsets = {}, {}
+    for i in range(4):
+        weights |= _init_layer(rng, f"head{i}", (3, 3, 1 if i == 0 else num_filters, num_filters))
+        offsets[f"norm{i}/offset"] = np.zeros(num_filters, np.float32)
+    return weights | _init_layer(rng, "head_out", (num_filters, dim_y)), offsets
+
+
+def _normalize(x, offset, norm):
+    """x: [n, side, side, filters]. Statistics are always those of the given batch, at meta-test too; no scale."""
+    if norm == "none":
+        return x
+    mean, variance = tf.nn.moments(x, [0, 1, 2] if norm == "batch_norm" else [1, 2, 3], keepdims=True)
+    return (x - mean) * tf.math.rsqrt(variance + BATCH_NORM_EPSILON) + offset
+
+
+def conv_head(weights, w, norm, max_pool):
+    """Label from the code. w: [n, dim_w], dim_w a square -> [n, dim_y]. Four blocks conv 3x3 - norm - ReLU (- 2x2
+    max-pool), global mean, linear."""
+    side = math.isqrt(w.shape[-1])
+    x = tf.reshape(w, [-1, side, side, 1])
+    for i in range(4):
+        x = tf.nn.relu(_normalize(_conv(weights, f"head{i}", x, 1), weights[f"norm{i}/offset"], norm))
+        if max_pool:
+            x = tf.nn.max_pool2d(x, 2, 2, "SAME")
+    return _dense(weights, "head_out", tf.reduce_mean(x, axis=[1, 2]))

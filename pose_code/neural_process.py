@@ -1,0 +1,80 @@
+"""Conditional neural processes (Garnelo et al., 2018) and MR-CNP (Algorithm 1): encode, aggregate, decode."""
+
+import tensorflow as tf
+
+from pose_code import networks
+from pose_code.bayes_layers import draw_code
+from pose_code.maml import mean_squared_error
+
+
+def init_neural_process(rng, *, dim_w, dim_y, dim_r, dim_z, hidden_r, hidden_g, deterministic=True):
+    """Start values of everything behind the encoder: [w, lifted y] -> r_i, mean r -> z, [z, w*] -> y*."""
+    dim_lift = max(1, dim_w // 4)
+    return {
+        **networks.init_mlp(rng, "lift", [dim_y, dim_lift]),
+        **networks.init_mlp(rng, "pair", [dim_w + dim_lift, *hidden_r, dim_r]),
+        **networks.init_mlp(rng, "task", [dim_r, dim_z if deterministic else 2 * dim_z]),
+        **networks.init_mlp(rng, "decoder", [dim_z + dim_w, *hidden_g, dim_y]),
+    }
+
+
+class NeuralProcess:
+    """Loss of the CNP and its meta-regularized forms.
+
+    Stochastic in the encoder's weights (`encoder` is GaussianWeights: MR on weights, Eq. 5), in all weights (`decoder`
+    too: Bayes by Backprop), or in the code (`stochastic_code`: MR on activations, Eq. 3).
+    """
+
+    def __init__(
+        self,
+        *,
+        encoder,
+        decoder,
+        encode,
+        num_hidden_r,
+        num_hidden_g,
+        deterministic=True,
+        facto=1.0,
+        stochastic_code=False,
+        beta=0.0,
+        kl_on="query",
+    ):
+        """encoder: weights of `encode(weights, x)`, x [n, ...] -> code w [n, dim_w]. decoder: weights made by
+        `init_neural_process`. Both PointWeights or GaussianWeights. beta: factor of the KL in the loss.
+        kl_on: whose code the KL of `stochastic_code` is taken on, the "query" points (Eq. 3) or the "context" points.
+        """
+        self.encoder, self.decoder, self.encode = encoder, decoder, encode
+        self.num_hidden_r, self.num_hidden_g = num_hidden_r, num_hidden_g
+        self.deterministic, self.facto = deterministic, facto
+        self.stochastic_code, self.beta, self.kl_on = stochastic_code, beta, kl_on
+        self.stochastic = encoder.stochastic or decoder.stochastic or stochastic_code or not deterministic
+        self.modules = {"encoder": self.encoder, "decoder": self.decoder}
+        self.train_tags = self.val_tags = {"mse": "mse"}
+
+    def loss(self, batch, seed):
+        """Loss of one MetaBatch and its metrics. seed: int tensor [2] for theta (one draw a meta-batch)."""
+        predictions, kl = self._predict(batch, seed)
+        mse = tf.reduce_mean(mean_squared_error(predictions, batch.target_y))
+        return mse + self.beta * kl, {"mse": mse, "kl": kl}
+
+    def predict(self, batch, seed):
+        """Predictions [tasks, n, dim_y] on the query set; None: a CNP has no error before it sees a support set."""
+        return self._predict(batch, seed)[0], None
+
+    def _predict(self, batch, seed):
+        seed_theta, seed_decoder, seed_code, seed_z = tf.unstack(tf.random.split(seed, 4))
+        theta, weights = self.encoder.sample(seed_theta), self.decoder.sample(seed_decoder)
+        w, w_target, code_kl = draw_code(
+            self.encode, theta, batch.context_x, batch.target_x, seed_code, self.stochastic_code, self.kl_on
+        )
+        # pair features [tasks, K, dim_r], aggregated over the support set: r [tasks, dim_r]
+        lifted_y = networks.mlp(weights, "lift", 1, batch.context_y)
+        r = networks.mlp(weights, "pair", self.num_hidden_r + 1, tf.concat([w, lifted_y], axis=-1))
+        z = networks.mlp(weights, "task", 1, tf.reduce_mean(r, axis=1))
+        if not self.deterministic:
+            mean, untransformed_scale = tf.split(z, 2, axis=-1)
+            z = mean + tf.nn.softplus(untransformed_scale) * tf.random.stateless_normal(tf.shape(mean), seed_z)
+        # every query point sees its task's z: [tasks, n, dim_z + dim_w] -> [tasks, n, dim_y]
+        z = tf.repeat(self.facto * z[:, None], w_target.shape[1], axis=1)
+        predictions = networks.mlp(weights, "decoder", self.num_hidden_g + 1, tf.concat([z, w_target], axis=-1))
+        return predictions, self.encoder.kl() + self.decoder.kl() + code_kl

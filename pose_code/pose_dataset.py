@@ -1,0 +1,116 @@
+"""The pose data: load a split, sample meta-batches. A task is one object (or `num_classes` of them)."""
+
+import collections
+import os
+
+import numpy as np
+
+from pose_data import pickles
+from pose_data.cli import UserError
+
+LABEL_SCALE = 10.0  # labels are turns x 10, so 1 unit = 36 degrees and a constant prediction scores 100/12
+
+MetaBatch = collections.namedtuple("MetaBatch", "context_x context_y target_x target_y")
+MetaBatch.__doc__ = """Tasks of one outer step, each split into a support set D and a query set D*.
+
+context_x: uint8 [tasks, K, dim_im, dim_im, 1], the encoder scales to [0, 1]; context_y: float32 [tasks, K, dim_y],
+turns x 10. target_x, target_y: the same for the query set. K = num_classes * update_batch_size.
+"""
+
+
+class PoseSplit:
+    """Objects of one split. images: uint8 [objects, views, dim_im, dim_im, 1]; labels: float32 [.., dim_y]."""
+
+    def __init__(self, path, dim_im, dim_y):
+        """Reads a pickle of `data_gen`. Raises UserError with the file's name if it is missing or not one."""
+        try:
+            images, labels = pickles.load(path)
+            images, labels = np.asarray(images), np.asarray(labels, np.float32)
+        except FileNotFoundError:
+            raise UserError(
+                f"{path}: no such file; make it with pose_data/data_gen.py, or set --data_dir and --data"
+            ) from None
+        except (ValueError, TypeError) as e:
+            raise UserError(f"{path}: not a pickle of data_gen ([images, labels]): {e}") from None
+        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[2] != images.shape[3]:
+            raise UserError(f"{path}: images are {images.dtype} {images.shape}, not uint8 [objects, views, side, side]")
+        if labels.shape != (*images.shape[:2], 3):
+            raise UserError(f"{path}: labels are {labels.shape}, not {(*images.shape[:2], 3)}; make the file again")
+        if not (labels.min() >= 0 and labels.max() <= 1):
+            raise UserError(f"{path}: labels run from {labels.min():g} to {labels.max():g}, not within [0, 1]")
+        if not 1 <= dim_y <= 3:
+            raise UserError(f"--dim_y={dim_y}: a label has 3 numbers (x, y, angle); give 1 (angle), 2 or 3")
+        self.path = path
+        self.images = _reduce(images, dim_im, path)[..., None]
+        self.labels = labels[..., -dim_y:] * LABEL_SCALE
+
+    def __len__(self):
+        return len(self.images)
+
+    def check(self, num_classes, shots):
+        """Raises UserError if a task of num_classes objects with 2 x shots views each cannot be drawn."""
+        if not 1 <= num_classes <= len(self):
+            raise UserError(f"--num_classes={num_classes}: {self.path} has {len(self)} objects")
+        if not 1 <= shots <= self.images.shape[1] // 2:
+            raise UserError(
+                f"--update_batch_size={shots}: support and query need {2 * shots} views of an object and {self.path} "
+                f"has {self.images.shape[1]}"
+            )
+
+    def gather(self, objects, views, num_context):
+        """MetaBatch of given objects [tasks, num_classes] and views [tasks, num_classes, shots * 2]."""
+        tasks = len(objects)
+        x, y = self.images[objects[..., None], views], self.labels[objects[..., None], views]
+
+        def points(a):
+            return a.reshape(tasks, -1, *a.shape[3:])
+
+        return MetaBatch(
+            points(x[:, :, :num_context]), points(y[:, :, :num_context]),
+            points(x[:, :, num_context:]), points(y[:, :, num_context:]),
+        )  # fmt: skip
+
+
+def sample_meta_batch(split, rng, meta_batch_size, num_classes, shots):
+    """The sampler: tasks of `num_classes` distinct objects, 2 x shots distinct views each, half support, half query.
+
+    Objects do not repeat within the meta-batch as long as there are enough of them.
+    """
+    wanted = meta_batch_size * num_classes
+    rounds = [rng.permutation(len(split)) for _ in range(-(-wanted // len(split)))]
+    objects = np.concatenate(rounds)[:wanted].reshape(meta_batch_size, num_classes)
+    return split.gather(objects, _draw_views(split, rng, objects.shape, shots), shots)
+
+
+def evaluation_batches(split, seed, episodes, meta_batch_size, num_classes, shots):
+    """The evaluation protocol's episodes: each object `episodes` times, views fixed by `seed`, support labels too.
+
+    Yields (objects [tasks], MetaBatch of meta_batch_size tasks); the last batch is filled up with repeated tasks, and
+    `objects` is shorter there. With num_classes > 1 an object's task also holds the objects that follow it.
+    """
+    first = np.tile(np.arange(len(split)), episodes)
+    objects = (first[:, None] + np.arange(num_classes)) % len(split)
+    views = _draw_views(split, np.random.default_rng(seed), objects.shape, shots)
+    for start in range(0, len(first), meta_batch_size):
+        rows = np.arange(start, start + meta_batch_size) % len(first)
+        yield first[start : start + meta_batch_size], split.gather(objects[rows], views[rows], shots)
+
+
+def _draw_views(split, rng, shape, shots):
+    """Distinct views for each of an array of objects: int [*shape, 2 * shots]."""
+    num_views = split.images.shape[1]
+    return np.argsort(rng.random((*shape, num_views)), axis=-1)[..., : 2 * shots]
+
+
+def _reduce(images, dim_im, path):
+    """Images at dim_im pixels a side, by means over square blocks. [objects, views, side, side] uint8."""
+    side = images.shape[-1]
+    if not 1 <= dim_im <= side or side % dim_im:
+        raise UserError(
+            f"--dim_im={dim_im}: {os.fspath(path)} has images of {side} pixels; give {side} or a divisor of it"
+        )
+    k = side // dim_im
+    if k == 1:
+        return images
+    blocks = (image.reshape(-1, dim_im, k, dim_im, k).mean(axis=(2, 4)) for image in images)
+    return np.stack([np.rint(block).astype(np.uint8) for block in blocks])

@@ -1,0 +1,113 @@
+"""Writes the built-in CAD models: 65 parametric meshes of ten PASCAL3D+ classes that look like what they are.
+
+    python cad_models.py --out_dir=CAD
+
+Takes about 4 seconds on one core. Every object becomes <out_dir>/<class>/<NN>.off: z is up, the longest side of
+its bounding box is 1 and the box is centred on the origin. A few bottles and trains are written as well; later
+steps skip these two classes for their symmetry.
+
+The zero orientation of an object is arbitrary: the finished shape is turned about z by a uniform random angle.
+With one convention for a class (say, all cars facing +x) a learner could tell the pose of an unseen car without
+any labelled view of it, and the task would lose its point: the meaning of an angle must come from the labels of
+that very object.
+
+An object depends on (seed, class, index) alone: asking for more objects never changes the first ones.
+"""
+
+import zlib
+from pathlib import Path
+
+import numpy as np
+from absl import flags
+from trimesh.transformations import rotation_matrix
+
+from pose_data import cad_shapes
+from pose_data.cli import UserError, atomic_path, run_main
+
+# Default number of objects; the builders in cad_shapes have the names of the classes.
+CLASSES = {
+    "aeroplane": 8,
+    "bicycle": 6,
+    "boat": 6,
+    "bus": 6,
+    "car": 9,
+    "chair": 9,
+    "diningtable": 6,
+    "motorbike": 5,
+    "sofa": 6,
+    "tvmonitor": 4,
+}
+# Written too, as PASCAL3D+ has them, and skipped later. --objects_per_class does not change their number.
+SYMMETRIC_CLASSES = {"bottle": 4, "train": 4}
+
+# Marks a folder as ours, so that a downloaded PASCAL3D+ is never overwritten.
+NOTE_NAME = "written_by_cad_models.txt"
+NOTE_TITLE = "Parametric CAD models written by pose_data/cad_models.py"
+
+
+def build(class_name, index, seed=0):
+    """Return object number `index` (from 0) of a class as a trimesh.Trimesh of longest side 1."""
+    rng = np.random.default_rng([seed, zlib.crc32(class_name.encode()), index])
+    turn = rng.uniform(0, 2 * np.pi)
+    mesh = getattr(cad_shapes, class_name)(rng, index).apply_transform(rotation_matrix(turn, (0, 0, 1)))
+    return mesh.apply_translation(-mesh.bounds.mean(axis=0)).apply_scale(1 / mesh.extents.max())
+
+
+def off_text(mesh):
+    """Return a mesh as OFF text: vertices [V, 3] to six decimals, triangles [F, 3]."""
+    vertices = (np.round(mesh.vertices, 6) + 0.0).tolist()  # + 0.0 turns -0 into 0
+    lines = ["OFF", f"{len(vertices)} {len(mesh.faces)} 0"]
+    lines += [f"{x:.6f} {y:.6f} {z:.6f}" for x, y, z in vertices]
+    lines += [f"3 {a} {b} {c}" for a, b, c in mesh.faces.tolist()]
+    return "\n".join(lines) + "\n"
+
+
+def write_models(out_dir, objects_per_class=0, seed=0):
+    """Write all objects and return their paths; objects_per_class = 0 stands for the default numbers.
+
+    Raises UserError when out_dir holds models that this script has not written.
+    """
+    out_dir = Path(out_dir)
+    note = out_dir / NOTE_NAME
+    ours = note.is_file() and note.read_text(errors="replace").startswith(NOTE_TITLE)
+    if not ours and any(out_dir.glob("*/*.off")):
+        raise UserError(f"--out_dir={out_dir} holds .off files of another origin; name a new folder")
+    out_dir.mkdir(parents=True, exist_ok=True)
+    _write(note, f"{NOTE_TITLE} --seed={seed}\n")
+    paths = []
+    for name, default in (CLASSES | SYMMETRIC_CLASSES).items():
+        (out_dir / name).mkdir(exist_ok=True)
+        for index in range(default if name in SYMMETRIC_CLASSES else objects_per_class or default):
+            paths.append(out_dir / name / f"{index + 1:02d}.off")
+            _write(paths[-1], off_text(build(name, index, seed)))
+    return paths
+
+
+def _write(path, text):
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(text.encode())
+
+
+def main(_):
+    args = flags.FLAGS
+    if not args.out_dir:
+        raise UserError("--out_dir is empty; name a folder, such as --out_dir=CAD")
+    try:
+        paths = write_models(args.out_dir, args.objects_per_class, args.seed)
+    except OSError as error:
+        raise UserError(f"--out_dir={args.out_dir} cannot be written ({error}); name another folder") from error
+    skipped = sum(path.parent.name in SYMMETRIC_CLASSES for path in paths)
+    print(
+        f"wrote {len(paths) - skipped} objects in {len(CLASSES)} classes, and {skipped} in the classes skipped later "
+        f"({', '.join(SYMMETRIC_CLASSES)}), to {args.out_dir}"
+    )
+    left = len(set(Path(args.out_dir).glob("*/*.off")) - set(paths))
+    if left:
+        print(f"note: {args.out_dir} still holds {left} .off files of an earlier, larger run; remove the folder first")
+
+
+if __name__ == "__main__":
+    flags.DEFINE_string("out_dir", "CAD", "folder to write <class>/<NN>.off to")
+    flags.DEFINE_integer("objects_per_class", 0, "objects in each of the ten classes; 0: 65 in all", lower_bound=0)
+    flags.DEFINE_integer("seed", 0, "another seed gives other objects", lower_bound=0)
+    run_main(main)

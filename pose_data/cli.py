@@ -1,0 +1,58 @@
+"""What every script shares: one-line errors instead of tracebacks, and files that appear whole or not at all."""
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+
+from absl import app, flags
+
+
+class UserError(Exception):
+    """A mistake the user can mend; the message is one line that names the file or flag and the way out."""
+
+
+def run_main(main):
+    """Parse absl flags, run `main(argv)`; print `error: ...` and exit 1 on UserError, OSError and bad flags.
+
+    Positional arguments are refused: `--train False` would otherwise mean `--train=True`.
+    """
+    try:
+        app.run(main, flags_parser=_parse_flags)
+    except UserError as error:
+        _fail(error)
+    except OSError as error:  # a missing folder, no permission, a full disk: the message names the file
+        _fail(f"{error.filename}: {error.strerror}" if error.filename else error)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
+
+
+def _parse_flags(argv):
+    try:
+        argv = flags.FLAGS(argv)
+    except flags.Error as error:
+        raise UserError(f"{str(error).rstrip()}; --help lists the flags") from error
+    if len(argv) > 1:
+        raise UserError(f"unexpected argument {argv[1]!r}: write flags as --name=value")
+    return argv
+
+
+def _fail(message):
+    print(f"error: {' '.join(str(message).split())}", file=sys.stderr)
+    sys.exit(1)
+
+
+@contextlib.contextmanager
+def atomic_path(path):
+    """Yield a temporary Path beside `path`; it becomes `path` on success and is removed on failure.
+
+    The temporary name starts with a dot and ends in the suffix of `path` (libraries choose formats by it).
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

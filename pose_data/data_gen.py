@@ -1,0 +1,105 @@
+"""Step 3 of the pose data: splits the objects and writes train_data.pkl and val_data.pkl.
+
+    python data_gen.py --data_dir=DATA/rotate_resize
+
+Each pickle is [images, labels]: images uint8 [objects, views, 128, 128], labels float64 [objects, views, 3],
+the last axis being x, y (metres) and angle (turns), all within [0, 1]. Takes a few seconds. The split depends on --seed and
+the names of the objects only. Expect 52 training and 15 validation objects from PASCAL3D+.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from absl import flags
+from PIL import Image
+
+from pose_data import pickles, rotate_folder
+from pose_data.cli import UserError, run_main
+
+FLAGS = flags.FLAGS
+
+IMAGE_SIZE = 128  # pixels
+
+
+def split_objects(folders, num_val_objects, seed):
+    """Return (train, val): lists of the object folders, sorted; val has `num_val_objects` drawn by `seed`.
+
+    The order in which `folders` comes does not matter.
+    """
+    folders = sorted(folders)
+    if len(folders) <= num_val_objects:
+        raise UserError(
+            f"--num_val_objects={num_val_objects}: there are {len(folders)} objects in all, and training needs some"
+        )
+    val = set(np.random.default_rng(seed).permutation(len(folders))[:num_val_objects])
+    return (
+        [folder for index, folder in enumerate(folders) if index not in val],
+        [folder for index, folder in enumerate(folders) if index in val],
+    )
+
+
+def read_labels(folder):
+    """Return the labels of an object folder, float64 [views, 3]: x, y, angle; UserError when they are not usable."""
+    path = rotate_folder.label_path(folder)
+    if not path.exists():
+        raise UserError(f"{path}: missing; run mujoco_render.py again and copy the folder anew")
+    try:
+        rows = np.asarray(pickles.load(path), dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{path}: no usable labels ({error})") from error
+    if rows.ndim != 2 or rows.shape[1] != 4 or not np.array_equal(rows[:, 0], np.arange(len(rows))):
+        raise UserError(f"{path}: expected one row [view, x, y, angle] for each view 0, 1, 2, ...")
+    if not ((rows[:, 1:] >= 0) & (rows[:, 1:] <= 1)).all():
+        raise UserError(f"{path}: a label is outside [0, 1]")
+    return rows[:, 1:]
+
+
+def read_image(path):
+    """Return a view, uint8 [128, 128]; UserError when it is missing, damaged or not resized."""
+    try:
+        with Image.open(path) as image:
+            if image.size != (IMAGE_SIZE, IMAGE_SIZE) or image.mode != "L":
+                raise UserError(f"{path}: not {IMAGE_SIZE}x{IMAGE_SIZE} grey; run resize_images.py first")
+            return np.asarray(image)
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: missing; run mujoco_render.py again and copy the folder anew") from error
+    except (OSError, SyntaxError, ValueError) as error:
+        raise UserError(f"{path}: damaged image ({error}); render and copy it again") from error
+
+
+def read_objects(folders):
+    """Return [images uint8 [objects, views, 128, 128], labels float64 [objects, views, 3]]."""
+    all_labels = [read_labels(folder) for folder in folders]
+    num_views = len(all_labels[0])
+    for folder, labels in zip(folders, all_labels, strict=True):
+        if len(labels) != num_views:
+            raise UserError(f"{folder}: {len(labels)} views, but {folders[0]} has {num_views}; render all alike")
+    images = np.empty((len(folders), num_views, IMAGE_SIZE, IMAGE_SIZE), np.uint8)
+    for index, folder in enumerate(folders):
+        for view in range(num_views):
+            images[index, view] = read_image(folder / f"{view}.png")
+    return [images, np.array(all_labels)]
+
+
+def main(_):
+    folders = rotate_folder.object_folders(FLAGS.data_dir)
+    train, val = split_objects(folders, FLAGS.num_val_objects, FLAGS.seed)
+    images, labels = read_objects(train + val)
+    out_dir = Path(FLAGS.out_dir)
+    out_dir.mkdir(parents=True, exist_ok=True)
+    for name, part in (("train", slice(len(train))), ("val", slice(len(train), None))):
+        pickles.dump([images[part], labels[part]], out_dir / f"{name}_data.pkl")
+        print(f"{out_dir / name}_data.pkl: {len(images[part])} objects x {images.shape[1]} views")
+    print("validation objects: " + " ".join(f"{folder.parent.name}/{folder.name}" for folder in val))
+
+
+def define_flags():
+    flags.DEFINE_string("data_dir", None, "Folder of resized views: <class>/<object>/<view>.png.", required=True)
+    flags.DEFINE_string("out_dir", ".", "Folder to write train_data.pkl and val_data.pkl to.")
+    flags.DEFINE_integer("seed", 0, "Seed of the split.", lower_bound=0)
+    flags.DEFINE_integer("num_val_objects", 15, "Objects kept for meta-validation.", lower_bound=1)
+
+
+if __name__ == "__main__":
+    define_flags()
+    run_main(main)

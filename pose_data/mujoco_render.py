@@ -1,0 +1,202 @@
+"""Step 1 of the pose data: renders each CAD model at random angles on a table.
+
+    python mujoco_render.py --CAD_dir=CAD --data_dir=DATA
+
+reads CAD/<class>/<number>.off (or .obj, .ply, .glb, .stl) and writes, per model,
+DATA/rotate/<class>/<number>/<view>.png (500x500, grey) and label_<class><number>, a pickled array of rows
+[view, x, y, angle]: x and y in metres (constant), the angle in turns in [0, 1).
+
+Costs about 20 ms of CPU a view in software OpenGL: one to two minutes for 67 models x 100 views on two cores.
+Run again after an interruption: only what is missing is rendered, to the same images.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import numpy as np
+from absl import flags
+from PIL import Image
+
+from pose_data import contact_sheet, pickles, rotate_folder, workers
+from pose_data.cli import UserError, atomic_path, run_main
+from pose_data.off_to_stl import SUFFIXES, read_triangles
+
+FLAGS = flags.FLAGS
+
+GL_PROBE = """
+import mujoco
+from mujoco.{backend} import GLContext
+context = GLContext(8, 8)
+context.make_current()
+mujoco.MjrContext(mujoco.MjModel.from_xml_string("<mujoco/>"), mujoco.mjtFontScale.mjFONTSCALE_100)
+"""
+
+
+def choose_gl_backend():
+    """Set MUJOCO_GL to a back end that works here: the one it names, else a window's, EGL or OSMesa.
+
+    Each is tried in a process of its own, since a failed one leaves PyOpenGL bound to it. Call this before
+    MuJoCo is imported; raises UserError when none works.
+    """
+    asked = os.environ.get("MUJOCO_GL")
+    has_display = os.environ.get("DISPLAY") or sys.platform in ("darwin", "win32")
+    for backend in [asked.lower()] if asked else ["glfw"] * bool(has_display) + ["egl", "osmesa"]:
+        command = [sys.executable, "-c", GL_PROBE.format(backend=backend)]
+        probe = subprocess.run(command, env={**os.environ, "MUJOCO_GL": backend}, capture_output=True, check=False)
+        if probe.returncode == 0:
+            os.environ["MUJOCO_GL"] = backend
+            return
+    raise UserError(
+        (f"MUJOCO_GL={asked} does not work here" if asked else "no OpenGL to render with")
+        + "; on Debian or Ubuntu install libegl1 and libgl1-mesa-dri (for MUJOCO_GL=egl) or libosmesa6 (osmesa)"
+    )
+
+
+def find_models(cad_dir, classes_to_skip):
+    """Return {(class, object): path of the model}, sorted, of the PASCAL3D+-like folder `cad_dir`.
+
+    Two files with one stem (01.off and the 01.stl made from it) are one object. Prints a warning for classes
+    without models and for files that are not models; raises UserError when there is no model at all.
+    """
+    cad_dir = Path(cad_dir)
+    if not cad_dir.is_dir():
+        raise UserError(f"--CAD_dir={cad_dir}: no such folder")
+    models, strays = {}, [path for path in cad_dir.iterdir() if not path.is_dir()]
+    for class_dir in sorted(path for path in cad_dir.iterdir() if path.is_dir()):
+        if class_dir.name in classes_to_skip or class_dir.name.startswith("."):
+            continue
+        files = [path for path in class_dir.iterdir() if not path.name.startswith(".")]
+        found = [path for path in files if path.suffix.lower() in SUFFIXES and path.is_file()]
+        strays += sorted(set(files) - set(found))
+        if not found:
+            print(f"warning: class {class_dir.name} has no models", file=sys.stderr)
+        # The preferred format comes last, and stays.
+        for path in sorted(found, key=lambda path: (path.stem, -SUFFIXES.index(path.suffix.lower()))):
+            models[class_dir.name, path.stem] = path
+    if strays:
+        print(f"warning: ignored {len(strays)} files that are not models, such as {strays[0]}", file=sys.stderr)
+    if not models:
+        raise UserError(
+            f"--CAD_dir={cad_dir}: no models; expected {cad_dir}/<class>/<number>.off (or {', '.join(SUFFIXES[1:])})"
+            f" in classes other than {','.join(classes_to_skip)}"
+        )
+    return models
+
+
+def view_angles(seed, class_name, object_name, num_views):
+    """Return the angles of an object's views, in turns in [0, 1): float64 [num_views].
+
+    They depend on nothing else than the arguments, so neither order nor number of workers matters.
+    """
+    names = [zlib.crc32(name.encode(errors="surrogateescape")) for name in (class_name, object_name)]
+    return np.random.default_rng([seed, *names]).random(num_views)
+
+
+def render_object(task):
+    """Render the missing views of one object and return how many: `task` is (model path, folder, angles, size)."""
+    from pose_data import scene  # here: the parent process needs no OpenGL
+
+    model_path, folder, angles, image_size = task
+    missing = missing_views(folder, len(angles))
+    if not missing:
+        return 0
+    object_scene = scene.Scene(read_triangles(model_path), image_size)
+    folder.mkdir(parents=True, exist_ok=True)
+    labels = [[view, scene.OBJECT_X, scene.OBJECT_Y, angle] for view, angle in enumerate(angles)]
+    pickles.dump(np.array(labels), rotate_folder.label_path(folder))
+    for view in missing:
+        image = Image.fromarray(object_scene.render(angles[view])).convert("L")
+        with atomic_path(folder / f"{view}.png") as temporary:
+            image.save(temporary, compress_level=1)
+    object_scene.close()
+    return len(missing)
+
+
+def missing_views(folder, num_views):
+    """Return the numbers of the views that are not yet in `folder`; all of them when its label file is missing."""
+    done = rotate_folder.image_paths(folder) if rotate_folder.label_path(folder).exists() else {}
+    return [view for view in range(num_views) if view not in done]
+
+
+def try_render_object(task):
+    """Return (task, number of views rendered, None), or (task, 0, the reason why it cannot be rendered)."""
+    try:
+        return task, render_object(task), None
+    except Exception as error:  # whatever is wrong with one model, the others are rendered and this one is named
+        return task, 0, " ".join(str(error).split()) or type(error).__name__
+
+
+def check_settings(data_dir, settings):
+    """Refuse to mix images of different settings in `data_dir`; note the settings there on the first run."""
+    path = data_dir / "render_settings.json"
+    way_out = "give --overwrite to render all anew, or another --data_dir"
+    if path.exists():
+        old = json.loads(path.read_text())
+        for name, value in settings.items():
+            if old.get(name) != value:
+                raise UserError(f"--{name}={value}: {data_dir} was rendered with {name}={old.get(name)}; {way_out}")
+    elif (data_dir / "rotate").exists():
+        raise UserError(f"{data_dir}/rotate: rendered with unknown settings ({path.name} is missing); {way_out}")
+    else:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        with atomic_path(path) as temporary:
+            temporary.write_text(json.dumps(settings, indent=1) + "\n")
+
+
+def main(_):
+    models = find_models(FLAGS.CAD_dir, FLAGS.classes_to_skip)
+    data_dir = Path(FLAGS.data_dir)
+    if FLAGS.overwrite:
+        shutil.rmtree(data_dir / "rotate", ignore_errors=True)
+        (data_dir / "render_settings.json").unlink(missing_ok=True)
+    check_settings(
+        data_dir,
+        {
+            "CAD_dir": str(Path(FLAGS.CAD_dir).resolve()),
+            "seed": FLAGS.seed,
+            "num_views": FLAGS.num_views,
+            "image_size": FLAGS.image_size,
+        },
+    )
+    tasks = [
+        (path, data_dir / "rotate" / name[0] / name[1], view_angles(FLAGS.seed, *name, FLAGS.num_views), FLAGS.image_size)
+        for name, path in models.items()
+    ]
+    todo = [task for task in tasks if missing_views(task[1], FLAGS.num_views)]
+    print(f"{len(tasks)} objects in {len({name for name, _ in models})} classes, {len(todo)} to render")
+    if todo:
+        choose_gl_backend()
+    num_failed, progress = 0, workers.Progress("rendered", len(todo))
+    for task, num_images, reason in workers.map_unordered(try_render_object, todo, FLAGS.num_workers):
+        progress.add(num_images)
+        if reason:
+            num_failed += 1
+            reason = reason.removeprefix(f"{task[0]}: ")
+            print(f"error: {task[0]}: {reason}", file=sys.stderr, flush=True)
+    if FLAGS.contact_sheet:
+        contact_sheet.write(data_dir / "rotate", FLAGS.contact_sheet)
+    if num_failed:
+        raise UserError(f"{num_failed} of {len(tasks)} objects could not be rendered: mend or remove the files named above")
+    print(f"all {len(tasks)} objects x {FLAGS.num_views} views are in {data_dir}/rotate")
+
+
+def define_flags():
+    flags.DEFINE_string("CAD_dir", None, "Folder of CAD models, <class>/<number>.off as in PASCAL3D+.", required=True)
+    flags.DEFINE_string("data_dir", None, "Folder to write rotate/ to.", required=True)
+    flags.DEFINE_integer("num_views", 100, "Views of each object.", lower_bound=1)
+    flags.DEFINE_integer("seed", 0, "Seed of the angles.", lower_bound=0)
+    flags.DEFINE_integer("image_size", 500, "Width and height of the renders in pixels.", lower_bound=16)
+    flags.DEFINE_integer("num_workers", workers.default_num_workers(), "Processes.", lower_bound=1)
+    flags.DEFINE_list("classes_to_skip", ["bottle", "train"], "Classes left out, as in the paper's code.")
+    flags.DEFINE_bool("overwrite", False, "Delete DATA_DIR/rotate first.")
+    flags.DEFINE_string("contact_sheet", None, "Also write a picture of six views of each object to this file.")
+
+
+if __name__ == "__main__":
+    define_flags()
+    run_main(main)

@@ -1,0 +1,58 @@
+"""Step 2 of the pose data: shrinks the views to 128x128 grey pixels (Lanczos), in place, so on a copy.
+
+    cp -r DATA/rotate DATA/rotate_resize
+    python resize_images.py --data_dir=DATA/rotate_resize
+
+Costs about 4 ms of CPU an image: 15 s for 6,700 images on two cores. Images that have the size are left alone, so it
+can be interrupted and run again.
+"""
+
+from absl import flags
+from PIL import Image
+
+from pose_data import rotate_folder, workers
+from pose_data.cli import UserError, atomic_path, run_main
+
+FLAGS = flags.FLAGS
+
+
+def resize_image(path, image_size):
+    """Make the image file `path` image_size x image_size, 8-bit grey; return whether it had to be changed."""
+    try:
+        with Image.open(path) as image:
+            if image.size == (image_size, image_size) and image.mode == "L":
+                return False
+            resized = image.convert("L").resize((image_size, image_size), Image.Resampling.LANCZOS)
+    except (OSError, SyntaxError, ValueError) as error:  # what Pillow raises for damaged PNG files
+        raise UserError(
+            f"{path}: damaged image ({error}); delete it here and in rotate/, run mujoco_render.py, copy it again"
+        ) from error
+    with atomic_path(path) as temporary:
+        resized.save(temporary, compress_level=1)
+    return True
+
+
+def resize_object(task):
+    """Resize the views in one object folder and return how many were changed; `task` is (folder, image_size)."""
+    folder, image_size = task
+    return sum(resize_image(path, image_size) for path in rotate_folder.image_paths(folder).values())
+
+
+def main(_):
+    tasks = [(folder, FLAGS.image_size) for folder in rotate_folder.object_folders(FLAGS.data_dir)]
+    num_resized, progress = 0, workers.Progress("resized", len(tasks))
+    for num_images in workers.map_unordered(resize_object, tasks, FLAGS.num_workers):
+        num_resized += num_images
+        progress.add(num_images)
+    print(f"{num_resized} images resized in {FLAGS.data_dir}, the others had the size")
+
+
+def define_flags():
+    flags.DEFINE_string("data_dir", None, "Copy of the rotate/ folder of mujoco_render.py.", required=True)
+    flags.DEFINE_integer("image_size", 128, "Width and height in pixels.", lower_bound=1)
+    flags.DEFINE_integer("num_workers", workers.default_num_workers(), "Processes.", lower_bound=1)
+
+
+if __name__ == "__main__":
+    define_flags()
+    run_main(main)

@@ -1,0 +1,82 @@
+"""Work spread over processes that end with their parent, and a progress line."""
+
+import concurrent.futures
+import multiprocessing
+import os
+import signal
+import threading
+import time
+
+from pose_data.cli import UserError
+
+
+def default_num_workers():
+    """Return the number of CPUs this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+def map_unordered(function, tasks, num_workers):
+    """Yield `function(task)` for each task as the results come, from up to `num_workers` processes.
+
+    `function` is defined at the top of a module. Ctrl-C and SIGTERM stop the workers at once and raise
+    KeyboardInterrupt; UserError is raised when a worker dies (out of memory, a crash in a library).
+    """
+    if not tasks:
+        return
+    # Spawned, not forked: a forked OpenGL or NumPy state is not safe to use.
+    executor = concurrent.futures.ProcessPoolExecutor(
+        min(num_workers, len(tasks)), multiprocessing.get_context("spawn"), initializer=_start_worker
+    )
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with executor:
+        # The workers start here and inherit "ignore Ctrl-C": the parent alone reacts to it.
+        handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        futures = [executor.submit(function, task) for task in tasks]
+        signal.signal(signal.SIGINT, handler)
+        try:
+            for future in concurrent.futures.as_completed(futures):
+                yield future.result()
+        except concurrent.futures.process.BrokenProcessPool as error:
+            raise UserError(
+                "a worker process died (out of memory?): run the same command again, with a smaller "
+                "--num_workers; what is done is kept"
+            ) from error
+        except BaseException:
+            for worker in multiprocessing.active_children():
+                worker.terminate()
+            raise
+
+
+def _start_worker():
+    os.environ["LP_NUM_THREADS"] = "0"  # software OpenGL draws in this thread: the processes are the parallelism
+    # A SIGKILL of the parent tells the workers nothing; without this they would wait for work for ever.
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
+
+
+def _exit_with_parent():
+    multiprocessing.parent_process().join()
+    os._exit(1)
+
+
+class Progress:
+    """Prints `<verb> 12/67 objects, 55 images/s, 80 s left` at most every five seconds, and at the end."""
+
+    def __init__(self, verb, num_objects):
+        self._verb, self._num_objects = verb, num_objects
+        self._objects = self._images = 0
+        self._start = self._printed = time.monotonic()
+
+    def add(self, num_images):
+        """Count one more object, with `num_images` images newly made."""
+        self._objects += 1
+        self._images += num_images
+        now = time.monotonic()
+        if now - self._printed >= 5 or self._objects == self._num_objects:
+            seconds = max(now - self._start, 1e-3)
+            left = seconds / self._objects * (self._num_objects - self._objects)
+            print(
+                f"{self._verb} {self._objects}/{self._num_objects} objects, "
+                f"{self._images / seconds:.0f} images/s, {left:.0f} s left",
+                flush=True,
+            )
+            self._printed = now
