@@ -40,9 +40,8 @@ CLASSES = {
 # Written too, as PASCAL3D+ has them, and skipped later. --objects_per_class does not change their number.
 SYMMETRIC_CLASSES = {"bottle": 4, "train": 4}
 
-# Marks a folder as ours, so that a downloaded PASCAL3D+ is never overwritten.
-NOTE_NAME = "written_by_cad_models.txt"
-NOTE_TITLE = "Parametric CAD models written by pose_data/cad_models.py"
+# OFF files allow comments; this one marks a file as ours, so that a downloaded PASCAL3D+ is never overwritten.
+HEADER = "OFF\n# written by pose_data/cad_models.py\n"
 
 
 def build(class_name, index, seed=0):
@@ -56,42 +55,37 @@ def build(class_name, index, seed=0):
 def off_text(mesh):
     """Return a mesh as OFF text: vertices [V, 3] to six decimals, triangles [F, 3]."""
     vertices = (np.round(mesh.vertices, 6) + 0.0).tolist()  # + 0.0 turns -0 into 0
-    lines = ["OFF", f"{len(vertices)} {len(mesh.faces)} 0"]
+    lines = [f"{len(vertices)} {len(mesh.faces)} 0"]
     lines += [f"{x:.6f} {y:.6f} {z:.6f}" for x, y, z in vertices]
     lines += [f"3 {a} {b} {c}" for a, b, c in mesh.faces.tolist()]
-    return "\n".join(lines) + "\n"
+    return HEADER + "\n".join(lines) + "\n"
 
 
 def write_models(out_dir, objects_per_class=0, seed=0):
     """Write all objects and return their paths; objects_per_class = 0 stands for the default numbers.
 
-    Raises UserError when out_dir holds models that this script has not written.
+    Raises UserError, before it writes anything, when out_dir is empty or a file of another origin is in the way.
     """
-    out_dir = Path(out_dir)
-    note = out_dir / NOTE_NAME
-    ours = note.is_file() and note.read_text(errors="replace").startswith(NOTE_TITLE)
-    if not ours and any(out_dir.glob("*/*.off")):
-        raise UserError(f"--out_dir={out_dir} holds .off files of another origin; name a new folder")
-    out_dir.mkdir(parents=True, exist_ok=True)
-    _write(note, f"{NOTE_TITLE} --seed={seed}\n")
-    paths = []
-    for name, default in (CLASSES | SYMMETRIC_CLASSES).items():
-        (out_dir / name).mkdir(exist_ok=True)
-        for index in range(default if name in SYMMETRIC_CLASSES else objects_per_class or default):
-            paths.append(out_dir / name / f"{index + 1:02d}.off")
-            _write(paths[-1], off_text(build(name, index, seed)))
-    return paths
-
-
-def _write(path, text):
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(text.encode())
+    if not str(out_dir):
+        raise UserError("--out_dir is empty; name a folder, such as --out_dir=CAD")
+    numbers = {name: objects_per_class or default for name, default in CLASSES.items()} | SYMMETRIC_CLASSES
+    paths = {
+        (name, index): Path(out_dir, name, f"{index + 1:02d}.off")
+        for name, number in numbers.items()
+        for index in range(number)
+    }
+    for path in paths.values():
+        if path.exists() and not path.read_bytes().startswith(HEADER.encode()):
+            raise UserError(f"--out_dir={out_dir}: {path} is not a file this script wrote; name a new folder")
+    for (name, index), path in paths.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_path(path) as temporary:
+            temporary.write_bytes(off_text(build(name, index, seed)).encode())
+    return list(paths.values())
 
 
 def main(_):
     args = flags.FLAGS
-    if not args.out_dir:
-        raise UserError("--out_dir is empty; name a folder, such as --out_dir=CAD")
     try:
         paths = write_models(args.out_dir, args.objects_per_class, args.seed)
     except OSError as error:

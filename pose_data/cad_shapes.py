@@ -361,7 +361,7 @@ def car(rng, index):
     u = rng.uniform
     # x of windscreen base, roof start, roof end and rear window base; heights of bonnet, boot, roof and floor.
     styles = {
-        "saloon": (0.22, 0.08, -0.2, -0.34, 0.17, 0.18, 0.31, 0.05),
+        "saloon": (0.2, 0.06, -0.23, -0.38, 0.17, 0.18, 0.31, 0.05),
         "pickup": (0.24, 0.13, -0.03, -0.06, 0.2, 0.2, 0.36, 0.08),
         "hatchback": (0.26, 0.13, -0.3, -0.45, 0.18, 0.2, 0.36, 0.05),
         "open": (0.18, 0.1, 0.07, 0.06, 0.17, 0.17, 0.29, 0.05),

@@ -3,8 +3,8 @@
     python data_gen.py --data_dir=DATA/rotate_resize
 
 Each pickle is [images, labels]: images uint8 [objects, views, 128, 128], labels float64 [objects, views, 3],
-the last axis being x, y (metres) and angle (turns), all within [0, 1]. Takes a few seconds. The split depends on --seed and
-the names of the objects only. Expect 52 training and 15 validation objects from PASCAL3D+.
+the last axis being x, y (metres) and angle (turns), all within [0, 1]. The split depends on --seed and the
+names of the objects only. Takes a few seconds; expect 52 training and 15 validation objects from PASCAL3D+.
 """
 
 from pathlib import Path

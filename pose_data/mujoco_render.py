@@ -28,6 +28,8 @@ from pose_data.off_to_stl import SUFFIXES, read_triangles
 
 FLAGS = flags.FLAGS
 
+SETTINGS_FILE = "render_settings.json"
+
 GL_PROBE = """
 import mujoco
 from mujoco.{backend} import GLContext
@@ -66,20 +68,20 @@ def find_models(cad_dir, classes_to_skip):
     cad_dir = Path(cad_dir)
     if not cad_dir.is_dir():
         raise UserError(f"--CAD_dir={cad_dir}: no such folder")
-    models, strays = {}, [path for path in cad_dir.iterdir() if not path.is_dir()]
+    models, strays = {}, [path for path in cad_dir.iterdir() if not path.is_dir() and path.name[0] != "."]
     for class_dir in sorted(path for path in cad_dir.iterdir() if path.is_dir()):
         if class_dir.name in classes_to_skip or class_dir.name.startswith("."):
             continue
         files = [path for path in class_dir.iterdir() if not path.name.startswith(".")]
         found = [path for path in files if path.suffix.lower() in SUFFIXES and path.is_file()]
-        strays += sorted(set(files) - set(found))
+        strays += set(files) - set(found)
         if not found:
             print(f"warning: class {class_dir.name} has no models", file=sys.stderr)
         # The preferred format comes last, and stays.
         for path in sorted(found, key=lambda path: (path.stem, -SUFFIXES.index(path.suffix.lower()))):
             models[class_dir.name, path.stem] = path
     if strays:
-        print(f"warning: ignored {len(strays)} files that are not models, such as {strays[0]}", file=sys.stderr)
+        print(f"warning: ignored {len(strays)} files that are not models, such as {min(strays)}", file=sys.stderr)
     if not models:
         raise UserError(
             f"--CAD_dir={cad_dir}: no models; expected {cad_dir}/<class>/<number>.off (or {', '.join(SUFFIXES[1:])})"
@@ -124,16 +126,16 @@ def missing_views(folder, num_views):
 
 
 def try_render_object(task):
-    """Return (task, number of views rendered, None), or (task, 0, the reason why it cannot be rendered)."""
+    """Return (model path, number of views rendered, None), or (model path, 0, why it cannot be rendered)."""
     try:
-        return task, render_object(task), None
+        return task[0], render_object(task), None
     except Exception as error:  # whatever is wrong with one model, the others are rendered and this one is named
-        return task, 0, " ".join(str(error).split()) or type(error).__name__
+        return task[0], 0, " ".join(str(error).split()) or type(error).__name__
 
 
 def check_settings(data_dir, settings):
     """Refuse to mix images of different settings in `data_dir`; note the settings there on the first run."""
-    path = data_dir / "render_settings.json"
+    path = data_dir / SETTINGS_FILE
     way_out = "give --overwrite to render all anew, or another --data_dir"
     if path.exists():
         old = json.loads(path.read_text())
@@ -150,39 +152,42 @@ def check_settings(data_dir, settings):
 
 def main(_):
     models = find_models(FLAGS.CAD_dir, FLAGS.classes_to_skip)
+    choose_gl_backend()
     data_dir = Path(FLAGS.data_dir)
+    rotate_dir = data_dir / "rotate"
     if FLAGS.overwrite:
-        shutil.rmtree(data_dir / "rotate", ignore_errors=True)
-        (data_dir / "render_settings.json").unlink(missing_ok=True)
-    check_settings(
-        data_dir,
-        {
-            "CAD_dir": str(Path(FLAGS.CAD_dir).resolve()),
-            "seed": FLAGS.seed,
-            "num_views": FLAGS.num_views,
-            "image_size": FLAGS.image_size,
-        },
-    )
-    tasks = [
-        (path, data_dir / "rotate" / name[0] / name[1], view_angles(FLAGS.seed, *name, FLAGS.num_views), FLAGS.image_size)
-        for name, path in models.items()
-    ]
+        shutil.rmtree(rotate_dir, ignore_errors=True)
+        (data_dir / SETTINGS_FILE).unlink(missing_ok=True)
+    settings = {name: FLAGS[name].value for name in ("seed", "num_views", "image_size")}
+    check_settings(data_dir, {"CAD_dir": str(Path(FLAGS.CAD_dir).resolve()), **settings})
+
+    tasks = []
+    for (class_name, object_name), path in models.items():
+        angles = view_angles(FLAGS.seed, class_name, object_name, FLAGS.num_views)
+        tasks.append((path, rotate_dir / class_name / object_name, angles, FLAGS.image_size))
     todo = [task for task in tasks if missing_views(task[1], FLAGS.num_views)]
-    print(f"{len(tasks)} objects in {len({name for name, _ in models})} classes, {len(todo)} to render")
-    if todo:
-        choose_gl_backend()
+    print(f"{len(tasks)} objects in {len({class_name for class_name, _ in models})} classes, {len(todo)} to render")
     num_failed, progress = 0, workers.Progress("rendered", len(todo))
-    for task, num_images, reason in workers.map_unordered(try_render_object, todo, FLAGS.num_workers):
-        progress.add(num_images)
+
+    def report(result):
+        nonlocal num_failed
+        path, num_images, reason = result
         if reason:
             num_failed += 1
-            reason = reason.removeprefix(f"{task[0]}: ")
-            print(f"error: {task[0]}: {reason}", file=sys.stderr, flush=True)
-    if FLAGS.contact_sheet:
-        contact_sheet.write(data_dir / "rotate", FLAGS.contact_sheet)
+            print(f"error: {path}: {reason.removeprefix(f'{path}: ')}", file=sys.stderr, flush=True)
+        progress.add(num_images)
+
+    workers.run_tasks(try_render_object, todo, FLAGS.num_workers, report)
+
+    if num_failed < len(tasks):
+        if FLAGS.contact_sheet:
+            contact_sheet.write(rotate_dir, FLAGS.contact_sheet)
+        others = set(rotate_folder.object_folders(rotate_dir)) - {task[1] for task in tasks}
+        if others:
+            print(f"warning: {len(others)} more objects are left from other runs: {min(others)}", file=sys.stderr)
     if num_failed:
-        raise UserError(f"{num_failed} of {len(tasks)} objects could not be rendered: mend or remove the files named above")
-    print(f"all {len(tasks)} objects x {FLAGS.num_views} views are in {data_dir}/rotate")
+        raise UserError(f"{num_failed} of {len(tasks)} objects failed: mend or remove the models named above")
+    print(f"all {len(tasks)} objects x {FLAGS.num_views} views are in {rotate_dir}")
 
 
 def define_flags():

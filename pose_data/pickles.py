@@ -19,7 +19,7 @@ _ALLOWED = {
 }
 
 
-class UnreadablePickle(UserError, ValueError):
+class UnreadablePickleError(UserError, ValueError):
     """The file is no pickle, is cut short, or holds something else than arrays and plain containers."""
 
 
@@ -44,7 +44,7 @@ def dump(obj, path):
 def load(path):
     """Return the arrays and plain containers pickled in `path`.
 
-    Raises FileNotFoundError, or UnreadablePickle (a ValueError) that names the file.
+    Raises FileNotFoundError, or UnreadablePickleError (a ValueError) that names the file.
     """
     with open(path, "rb") as file:
         try:
@@ -52,4 +52,4 @@ def load(path):
         except OSError:
             raise
         except Exception as error:  # a damaged pickle can raise nearly anything
-            raise UnreadablePickle(f"{path}: not a usable pickle: {str(error) or type(error).__name__}") from error
+            raise UnreadablePickleError(f"{path}: not a usable pickle: {str(error) or type(error).__name__}") from error

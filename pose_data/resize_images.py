@@ -40,11 +40,9 @@ def resize_object(task):
 
 def main(_):
     tasks = [(folder, FLAGS.image_size) for folder in rotate_folder.object_folders(FLAGS.data_dir)]
-    num_resized, progress = 0, workers.Progress("resized", len(tasks))
-    for num_images in workers.map_unordered(resize_object, tasks, FLAGS.num_workers):
-        num_resized += num_images
-        progress.add(num_images)
-    print(f"{num_resized} images resized in {FLAGS.data_dir}, the others had the size")
+    progress = workers.Progress("resized", len(tasks))
+    workers.run_tasks(resize_object, tasks, FLAGS.num_workers, progress.add)
+    print(f"{progress.num_images} images resized in {FLAGS.data_dir}, the others had that size already")
 
 
 def define_flags():

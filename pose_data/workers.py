@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from concurrent.futures.process import BrokenProcessPool
 
 from pose_data.cli import UserError
 
@@ -15,11 +16,12 @@ def default_num_workers():
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
-def map_unordered(function, tasks, num_workers):
-    """Yield `function(task)` for each task as the results come, from up to `num_workers` processes.
+def run_tasks(function, tasks, num_workers, report):
+    """Call `report(function(task))` for each task as the results come, from up to `num_workers` processes.
 
-    `function` is defined at the top of a module. Ctrl-C and SIGTERM stop the workers at once and raise
-    KeyboardInterrupt; UserError is raised when a worker dies (out of memory, a crash in a library).
+    `function` is defined at the top of a module; `report` runs in this process. Ctrl-C and SIGTERM stop the
+    workers at once and raise KeyboardInterrupt; an exception of `function` or `report` stops them too and is
+    raised here. Raises UserError when a worker dies (out of memory, a crash in a library).
     """
     if not tasks:
         return
@@ -29,17 +31,17 @@ def map_unordered(function, tasks, num_workers):
     )
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with executor:
-        # The workers start here and inherit "ignore Ctrl-C": the parent alone reacts to it.
-        handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        futures = [executor.submit(function, task) for task in tasks]
-        signal.signal(signal.SIGINT, handler)
         try:
+            # The workers start here and inherit "ignore Ctrl-C": the parent alone reacts to it.
+            handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+            futures = [executor.submit(function, task) for task in tasks]
+            signal.signal(signal.SIGINT, handler)
             for future in concurrent.futures.as_completed(futures):
-                yield future.result()
-        except concurrent.futures.process.BrokenProcessPool as error:
+                report(future.result())
+        except BrokenProcessPool as error:
             raise UserError(
-                "a worker process died (out of memory?): run the same command again, with a smaller "
-                "--num_workers; what is done is kept"
+                "a worker process died (out of memory?); what is done is kept: run the same command again, "
+                "with a smaller --num_workers"
             ) from error
         except BaseException:
             for worker in multiprocessing.active_children():
@@ -63,20 +65,21 @@ class Progress:
 
     def __init__(self, verb, num_objects):
         self._verb, self._num_objects = verb, num_objects
-        self._objects = self._images = 0
+        self._objects = 0
+        self.num_images = 0
         self._start = self._printed = time.monotonic()
 
     def add(self, num_images):
         """Count one more object, with `num_images` images newly made."""
         self._objects += 1
-        self._images += num_images
+        self.num_images += num_images
         now = time.monotonic()
         if now - self._printed >= 5 or self._objects == self._num_objects:
             seconds = max(now - self._start, 1e-3)
             left = seconds / self._objects * (self._num_objects - self._objects)
             print(
                 f"{self._verb} {self._objects}/{self._num_objects} objects, "
-                f"{self._images / seconds:.0f} images/s, {left:.0f} s left",
+                f"{self.num_images / seconds:.0f} images/s, {left:.0f} s left",
                 flush=True,
             )
             self._printed = now

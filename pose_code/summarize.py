@@ -1,0 +1,178 @@
+"""The table of all runs found below some folders: mean (standard deviation) over trials beside the paper's numbers.
+
+Command: python -m pose_code.summarize --logdir=LOGDIR[,LOGDIR...] [--out=results/table] [--figure=curves.png]
+Cost: a second. Prints Markdown; --out=PREFIX also writes PREFIX.md and PREFIX.csv, --figure draws the curves.
+"""
+
+import collections
+import csv
+import io
+import json
+import statistics
+import sys
+from pathlib import Path
+
+from absl import flags
+
+from pose_data.cli import UserError, atomic_path, run_main
+
+FLAGS = flags.FLAGS
+
+# method -> label, the paper's meta-test MSE (mean, std over 5 trials; Tables 2 and 3), upstream's iterations;
+# "+wd" is the same script under --weight_decay. In the order of the paper's tables.
+Method = collections.namedtuple("Method", "label paper upstream_iterations")
+METHODS = {
+    "finetune": Method("FT", (7.33, 0.35), None),
+    "finetune+wd": Method("FT + weight decay", (6.16, 0.12), None),
+    "maml_vanilla": Method("MAML", (5.39, 1.31), 10000),
+    "maml_vanilla+wd": Method("MAML + weight decay", None, 10000),
+    "maml_bbb": Method("MR-MAML (W)", (2.26, 0.09), 30000),
+    "maml_ib": Method("MR-MAML (A)", None, None),
+    "np_vanilla": Method("CNP", (8.48, 0.12), 140000),
+    "np_vanilla+wd": Method("CNP + weight decay", (6.86, 0.27), 140000),
+    "np_all_bbb": Method("CNP + BbB", (7.73, 0.82), 100000),
+    "np_bbb": Method("MR-CNP (W)", (2.89, 0.18), 100000),
+    "np_ib": Method("MR-CNP (A)", None, 120000),
+}
+CHANCE = 100 / 12  # of a constant prediction, labels being uniform on [0, 10]
+
+
+def load_results(folders):
+    """All result.json below `folders` as dicts with their folder under "folder". Raises UserError naming a bad one."""
+    results = []
+    for folder in folders:
+        if not Path(folder).is_dir():
+            raise UserError(f"--logdir={folder}: no such folder")
+        for path in sorted(Path(folder).rglob("result.json")):
+            try:
+                result = json.loads(path.read_text())
+                result["key"] = result["method"] + ("+wd" if result["flags"].get("weight_decay") else "")
+                result["folder"] = path.parent
+                METHODS[result["key"]], result["meta_test_mse"], result["iterations"]  # noqa: B018
+            except (ValueError, KeyError, TypeError) as e:
+                raise UserError(f"{path}: not a result of a training script ({e!r}); delete it or that run") from None
+            results.append(result)
+    if not results:
+        raise UserError(f"--logdir={','.join(folders)}: no result.json below; train something first")
+    return results
+
+
+def table(results):
+    """One row (dict) per run name, that is method and settings, over its trials; rows in the paper's order."""
+    groups = collections.defaultdict(list)
+    for result in results:
+        name = result["folder"].name.rsplit(".trial-", 1)[0]
+        groups[list(METHODS).index(result["key"]), name, str(result["folder"].parent)].append(result)
+    rows = []
+    for (_, name, parent), trials in sorted(groups.items()):
+        method = METHODS[trials[0]["key"]]
+        errors = [trial["meta_test_mse"] for trial in trials]
+        iterations = min(trial["iterations"] for trial in trials)
+        rows.append(
+            {
+                "method": method.label,
+                "trials": len(trials),
+                "mean": statistics.mean(errors),
+                "std": statistics.stdev(errors) if len(errors) > 1 else None,
+                "train_mean": statistics.mean(trial["meta_train_mse"] for trial in trials),
+                "shuffled_mean": statistics.mean(trial["shuffled_support_mse"] for trial in trials),
+                "paper_mean": method.paper and method.paper[0],
+                "paper_std": method.paper and method.paper[1],
+                "iterations": iterations,
+                "share_of_upstream": method.upstream_iterations and iterations / method.upstream_iterations,
+                "minutes": statistics.mean(trial["wall_time_s"] for trial in trials) / 60,
+                "run": f"{parent}/{name}",
+            }
+        )
+    return rows
+
+
+def markdown(rows):
+    """The rows as a Markdown table."""
+
+    def mean_std(mean, std):
+        return "–" if mean is None else f"{mean:.2f}" + (f" ({std:.2f})" if std is not None else "")
+
+    lines = [
+        "| method | meta-test MSE | the paper | on training objects | shuffled support | trials | iterations | minutes |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        share = f" ({row['share_of_upstream']:.1%} of upstream's)" if row["share_of_upstream"] else ""
+        lines.append(
+            f"| {row['method']} | {mean_std(row['mean'], row['std'])} | {mean_std(row['paper_mean'], row['paper_std'])} "
+            f"| {row['train_mean']:.2f} | {row['shuffled_mean']:.2f} | {row['trials']} "
+            f"| {row['iterations']:,}{share} | {row['minutes']:.1f} |"
+        )
+    return "\n".join(lines)
+
+
+def draw_curves(results, path):
+    """curve.csv of every run as training and held-out MSE against iterations, a panel a run name, to an image file."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    groups = collections.defaultdict(list)
+    for result in results:
+        groups[list(METHODS).index(result["key"]), result["folder"].name.rsplit(".trial-", 1)[0]].append(result)
+    figure, axes = plt.subplots(
+        1, len(groups), figsize=(3.2 * len(groups), 3.0), sharey=True, squeeze=False, layout="constrained"
+    )
+    for axis, (_, group) in zip(axes[0], sorted(groups.items()), strict=True):
+        for i, result in enumerate(group):
+            with open(result["folder"] / "curve.csv", newline="") as file:
+                curve = list(csv.DictReader(file))
+            iterations = [int(row["iteration"]) for row in curve]
+            for column, color, label in (
+                ("metatrain_mse", "tab:blue", "training objects"),
+                ("metaval_mse", "tab:red", "held-out objects"),
+            ):
+                values = [float(row[column]) for row in curve]
+                axis.plot(iterations, values, color=color, linewidth=0.4, alpha=0.4)
+                axis.plot(iterations, _running_mean(values), color=color, label=None if i else label)
+        axis.axhline(CHANCE, color="grey", linestyle=":", linewidth=1, label="chance")
+        axis.set(title=METHODS[group[0]["key"]].label, xlabel="iteration", ylim=(0, 13))
+    axes[0][0].set_ylabel("MSE, (turns x 10)$^2$")
+    axes[0][0].legend(fontsize=8)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=150)
+    plt.close(figure)
+
+
+def _running_mean(values, width=9):
+    """Mean over up to `width` neighbouring points, shorter at the ends."""
+    half = width // 2
+    windows = (values[max(0, i - half) : i + half + 1] for i in range(len(values)))
+    return [statistics.mean(window) for window in windows]
+
+
+def main(argv):
+    del argv
+    results = load_results(FLAGS.logdir)
+    rows = table(results)
+    text = markdown(rows)
+    print(text)
+    for folder in FLAGS.logdir:
+        for unfinished in sorted(Path(folder).rglob("flags.cfg")):
+            if not (unfinished.parent / "result.json").exists():
+                print(f"unfinished: {unfinished.parent}", file=sys.stderr)
+    if FLAGS.out:
+        Path(FLAGS.out).parent.mkdir(parents=True, exist_ok=True)
+        buffer = io.StringIO()
+        writer = csv.DictWriter(buffer, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        for suffix, content in ((".md", text + "\n"), (".csv", buffer.getvalue())):
+            with atomic_path(FLAGS.out + suffix) as temporary:
+                temporary.write_text(content)
+    if FLAGS.figure:
+        draw_curves(results, FLAGS.figure)
+
+
+if __name__ == "__main__":
+    flags.DEFINE_list("logdir", None, "folders to search for runs", required=True)
+    flags.DEFINE_string("out", None, "prefix of the .md and .csv files to write")
+    flags.DEFINE_string("figure", None, "image file to draw the training curves to")
+    run_main(main)

@@ -1,0 +1,50 @@
+"""Noise in the format of data_gen.py, to try the training scripts before any data is rendered.
+
+    python create_fake_data.py --out_dir=.
+
+writes train_data.pkl and val_data.pkl in a second. Labels are random and have nothing to do with the images: expect a
+validation error of chance, 8.33.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from absl import flags
+
+from pose_data import pickles
+from pose_data.cli import run_main
+
+FLAGS = flags.FLAGS
+
+
+def fake_objects(num_objects, num_views, dim_im, rng):
+    """Return [images uint8 [objects, views, dim_im, dim_im], labels float64 [objects, views, 3]] of noise."""
+    images = rng.integers(256, size=(num_objects, num_views, dim_im, dim_im), dtype=np.uint8)
+    labels = np.empty((num_objects, num_views, 3))
+    labels[..., :2] = 0.5, 0.0  # x, y in metres, as in the renders
+    labels[..., 2] = rng.random((num_objects, num_views))  # turns
+    return [images, labels]
+
+
+def main(_):
+    rng = np.random.default_rng(FLAGS.seed)
+    out_dir = Path(FLAGS.out_dir)
+    out_dir.mkdir(parents=True, exist_ok=True)
+    for name, num_objects in (("train", FLAGS.num_train_objects), ("val", FLAGS.num_val_objects)):
+        path = out_dir / f"{name}_data.pkl"
+        pickles.dump(fake_objects(num_objects, FLAGS.num_views, FLAGS.dim_im, rng), path)
+        print(f"{path}: {num_objects} objects x {FLAGS.num_views} views of noise")
+
+
+def define_flags():
+    flags.DEFINE_string("out_dir", ".", "Folder to write train_data.pkl and val_data.pkl to.")
+    flags.DEFINE_integer("num_train_objects", 50, "Objects in train_data.pkl.", lower_bound=1)
+    flags.DEFINE_integer("num_val_objects", 15, "Objects in val_data.pkl.", lower_bound=1)
+    flags.DEFINE_integer("num_views", 100, "Views of each object.", lower_bound=1)
+    flags.DEFINE_integer("dim_im", 128, "Width and height of the images in pixels.", lower_bound=1)
+    flags.DEFINE_integer("seed", 0, "Seed of the noise.", lower_bound=0)
+
+
+if __name__ == "__main__":
+    define_flags()
+    run_main(main)

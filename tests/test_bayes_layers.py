@@ -1,0 +1,122 @@
+"""The posterior over weights and the stochastic code: KL, sampling, gradients."""
+
+import math
+
+import numpy as np
+import tensorflow as tf
+
+from pose_code.bayes_layers import GaussianWeights, PointWeights, draw_code, gaussian_kl
+
+SEED = tf.constant([1, 2])
+
+
+def weights(rho=-1.0, shape=(3, 4)):
+    rng = np.random.default_rng(0)
+    initial = {"a/kernel": rng.normal(size=shape).astype(np.float32), "a/bias": np.ones(shape[-1], np.float32)}
+    return GaussianWeights(initial, rho)
+
+
+def test_kl_of_one_weight_is_the_formula_by_hand():
+    # mu = 0.5, rho = 0: sigma = log 2, KL = (sigma^2 + mu^2 - 1) / 2 - log sigma
+    posterior = GaussianWeights({"a/kernel": np.full((1, 1), 0.5, np.float32)}, 0.0)
+    sigma = math.log(2.0)
+    np.testing.assert_allclose(posterior.kl(), (sigma**2 + 0.25 - 1) / 2 - math.log(sigma), rtol=1e-6)
+
+
+def test_kl_is_zero_at_the_prior():
+    posterior = GaussianWeights({"a/kernel": np.zeros((3, 3), np.float32)}, math.log(math.e - 1))
+    np.testing.assert_allclose(posterior.kl(), 0.0, atol=1e-6)
+
+
+def test_kl_agrees_with_monte_carlo():
+    posterior = weights()
+    mu, sigma = posterior.mean["a/kernel"].numpy(), np.log1p(np.exp(-1.0))
+    theta = mu + sigma * np.random.default_rng(1).normal(size=(40_000, *mu.shape))
+    log_q = -0.5 * ((theta - mu) / sigma) ** 2 - np.log(sigma)
+    log_p = -0.5 * theta**2
+    estimate = (log_q - log_p).sum(axis=(1, 2))
+    assert abs(estimate.mean() - float(posterior.kl())) < 4 * estimate.std() / math.sqrt(len(estimate))
+
+
+def test_kl_stays_exact_for_tiny_scales():
+    posterior = GaussianWeights({"a/kernel": np.zeros((1, 1), np.float32)}, -40.0)
+    np.testing.assert_allclose(posterior.kl(), 40.0 - 0.5, rtol=1e-6)
+    with tf.GradientTape() as tape:
+        kl = posterior.kl()
+    np.testing.assert_allclose(tape.gradient(kl, posterior.rho_variables[0]), [[-1.0]], rtol=1e-5)
+
+
+def test_biases_are_points_without_kl():
+    posterior = weights()
+    np.testing.assert_array_equal(posterior.sample(SEED)["a/bias"], posterior.mean["a/bias"])
+    before = float(posterior.kl())
+    posterior.mean["a/bias"].assign_add([7.0] * 4)
+    assert float(posterior.kl()) == before
+
+
+def test_same_seed_same_draw_and_other_seed_other_draw():
+    posterior = weights()
+    first, again, other = (posterior.sample(seed)["a/kernel"] for seed in (SEED, SEED, SEED + 1))
+    np.testing.assert_array_equal(first, again)
+    assert np.abs(first - other).min() > 0
+
+
+def test_draws_have_the_posterior_s_moments():
+    posterior = weights(shape=(100, 100))
+    noise = posterior.sample(SEED)["a/kernel"] - posterior.mean["a/kernel"]
+    sigma = np.log1p(np.exp(-1.0))
+    assert abs(float(tf.reduce_mean(noise))) < 4 * sigma / 100
+    np.testing.assert_allclose(tf.math.reduce_std(noise), sigma, rtol=0.03)
+
+
+def test_gradient_of_the_sampled_loss_agrees_with_finite_differences():
+    posterior = weights()
+    x = tf.constant(np.random.default_rng(2).normal(size=(5, 3)), tf.float32)
+
+    def loss():
+        theta = posterior.sample(SEED)
+        return tf.reduce_sum(tf.tanh(x @ theta["a/kernel"] + theta["a/bias"])) + 0.1 * posterior.kl()
+
+    with tf.GradientTape() as tape:
+        value = loss()
+    variables = [*posterior.variables, *posterior.rho_variables]
+    for variable, gradient in zip(variables, tape.gradient(value, variables), strict=True):
+        start, step = variable.numpy(), 1e-2
+        for index in np.ndindex(*start.shape):
+            moved = []
+            for sign in (1, -1):
+                changed = start.copy()
+                changed[index] += sign * step
+                variable.assign(changed)
+                moved.append(float(loss()))
+            variable.assign(start)
+            np.testing.assert_allclose(gradient.numpy()[index], (moved[0] - moved[1]) / (2 * step), rtol=0.02, atol=2e-3)
+
+
+def test_point_weights_are_a_posterior_without_noise_or_kl():
+    point = PointWeights({"a/kernel": np.ones((2, 2), np.float32)})
+    np.testing.assert_array_equal(point.sample(SEED)["a/kernel"], np.ones((2, 2)))
+    assert float(point.kl()) == 0.0 and not point.rho_variables and not point.stochastic
+
+
+def encode(theta, x):
+    return tf.concat([x @ theta["a/kernel"], x @ theta["a/kernel"]], axis=-1)
+
+
+def test_code_kl_is_on_the_query_points_or_on_the_context_points():
+    theta = {"a/kernel": tf.constant([[2.0]])}
+    context, target = tf.ones([1, 3, 1]), -tf.ones([1, 2, 1])
+    for kl_on, mean in (("query", -2.0), ("context", 2.0)):
+        _, _, kl = draw_code(encode, theta, context, target, SEED, True, kl_on)
+        expected = gaussian_kl(tf.constant([mean]), tf.nn.softplus(tf.constant([mean])))
+        np.testing.assert_allclose(kl, expected, rtol=1e-5)
+
+
+def test_deterministic_code_passes_through_in_its_place():
+    theta = {"a/kernel": tf.constant([[1.0]])}
+    context = tf.reshape(tf.range(6.0), [2, 3, 1])
+    target = 10.0 + tf.reshape(tf.range(4.0), [2, 2, 1])
+    w_context, w_target, kl = draw_code(lambda t, x: x @ t["a/kernel"], theta, context, target, SEED, False, "query")
+    np.testing.assert_array_equal(w_context, context)
+    np.testing.assert_array_equal(w_target, target)
+    assert float(kl) == 0.0

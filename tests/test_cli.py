@@ -1,0 +1,67 @@
+import subprocess
+import sys
+
+import pytest
+
+from pose_data.cli import atomic_path
+
+SCRIPT = """
+from absl import flags
+from pose_data.cli import UserError, run_main
+flags.DEFINE_bool("train", True, "")
+flags.DEFINE_string("fail", "", "")
+def main(_):
+    if flags.FLAGS.fail == "user":
+        raise UserError("--fail=user: two\\nlines")
+    if flags.FLAGS.fail == "missing":
+        open("/nowhere/file")
+    if flags.FLAGS.fail == "bug":
+        raise ZeroDivisionError
+run_main(main)
+"""
+
+
+def run_script(*arguments):
+    return subprocess.run([sys.executable, "-c", SCRIPT, *arguments], capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("--fail=user", "error: --fail=user: two lines\n"),
+        ("--fail=missing", "error: /nowhere/file: No such file or directory\n"),
+        ("--trian=1", "error: Unknown command line flag 'trian'. Did you mean: train ? --help lists the flags\n"),
+        ("False", "error: unexpected argument 'False': write flags as --name=value\n"),
+    ],
+)
+def test_a_mistake_gives_one_line_and_status_1(argument, message):
+    result = run_script(argument)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr.replace(";", "") == message
+
+
+def test_a_bug_still_gives_a_traceback():
+    assert "ZeroDivisionError" in run_script("--fail=bug").stderr
+
+
+def test_success_is_status_0():
+    assert run_script("--notrain").returncode == 0
+
+
+def test_atomic_path_replaces_on_success(tmp_path):
+    path = tmp_path / "a.png"
+    path.write_text("old")
+    with atomic_path(path) as temporary:
+        assert temporary.parent == tmp_path and temporary.suffix == ".png"
+        temporary.write_text("new")
+        assert path.read_text() == "old"
+    assert path.read_text() == "new" and list(tmp_path.iterdir()) == [path]
+
+
+def test_atomic_path_leaves_the_old_file_on_failure(tmp_path):
+    path = tmp_path / "a.png"
+    path.write_text("old")
+    with pytest.raises(ZeroDivisionError), atomic_path(path) as temporary:
+        temporary.write_text("half")
+        raise ZeroDivisionError
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]

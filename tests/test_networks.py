@@ -1,0 +1,53 @@
+"""Shapes, parameter counts and normalisation of the pose networks."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from pose_code import networks
+from pose_data.cli import UserError
+
+
+def count(weights):
+    return sum(array.size for array in weights.values())
+
+
+def test_parameter_counts_are_the_paper_s_networks():
+    rng = np.random.default_rng(0)
+    # conv 3x3x1x32, 3x3x32x48, 3x3x48x64, dense 4096 x dim_w, with biases
+    assert count(networks.init_image_encoder(rng, 128, 196)) == 320 + 13872 + 27712 + 4097 * 196
+    weights, offsets = networks.init_conv_head(rng, 196, 64, 1)
+    assert count(weights) == 640 + 3 * 36928 + 65 and count(offsets) == 4 * 64
+
+
+def test_encoder_gives_a_linear_code_of_scaled_images():
+    rng = np.random.default_rng(0)
+    weights = networks.init_image_encoder(rng, 64, 10)
+    images = rng.integers(256, size=(3, 64, 64, 1)).astype(np.uint8)
+    code = networks.image_encoder(weights, images)
+    assert code.shape == (3, 10) and float(tf.reduce_min(code)) < 0
+    assert np.abs(code).max() < 10  # images are scaled to [0, 1]
+
+
+@pytest.mark.parametrize("norm", networks.NORMS)
+@pytest.mark.parametrize("max_pool", [False, True])
+def test_head_predicts_a_label_per_point(norm, max_pool):
+    rng = np.random.default_rng(0)
+    weights, offsets = networks.init_conv_head(rng, 196, 8, 2)
+    w = rng.normal(size=(5, 196)).astype(np.float32)
+    assert networks.conv_head(weights | offsets, w, norm, max_pool).shape == (5, 2)
+
+
+def test_batch_norm_uses_the_batch_and_layer_norm_the_point():
+    rng = np.random.default_rng(0)
+    weights, offsets = networks.init_conv_head(rng, 16, 8, 1)
+    w = rng.normal(size=(5, 16)).astype(np.float32)
+    for norm, sees_the_batch in (("batch_norm", True), ("layer_norm", False), ("none", False)):
+        together = networks.conv_head(weights | offsets, w, norm, False)[:2]
+        alone = networks.conv_head(weights | offsets, w[:2], norm, False)
+        assert (np.abs(together - alone).max() > 1e-4) == sees_the_batch
+
+
+def test_a_code_that_is_no_square_is_refused():
+    with pytest.raises(UserError, match="--dim_w=200"):
+        networks.init_conv_head(np.random.default_rng(0), 200, 8, 1)
