@@ -48,7 +48,7 @@ def load_results(folders):
                 result = json.loads(path.read_text())
                 result["key"] = result["method"] + ("+wd" if result["flags"].get("weight_decay") else "")
                 result["folder"] = path.parent
-                METHODS[result["key"]], result["meta_test_mse"], result["iterations"]  # noqa: B018
+                METHODS[result["key"]], result["meta_test_mse"], result["iterations"]
             except (ValueError, KeyError, TypeError) as e:
                 raise UserError(f"{path}: not a result of a training script ({e!r}); delete it or that run") from None
             results.append(result)
@@ -91,17 +91,17 @@ def markdown(rows):
     """The rows as a Markdown table."""
 
     def mean_std(mean, std):
-        return "–" if mean is None else f"{mean:.2f}" + (f" ({std:.2f})" if std is not None else "")
+        return "-" if mean is None else f"{mean:.2f}" + (f" ({std:.2f})" if std is not None else "")
 
     lines = [
-        "| method | meta-test MSE | the paper | on training objects | shuffled support | trials | iterations | minutes |",
+        "| method | meta-test MSE | the paper | on training objects | shuffled support | trials | iterations | min |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
         share = f" ({row['share_of_upstream']:.1%} of upstream's)" if row["share_of_upstream"] else ""
         lines.append(
-            f"| {row['method']} | {mean_std(row['mean'], row['std'])} | {mean_std(row['paper_mean'], row['paper_std'])} "
-            f"| {row['train_mean']:.2f} | {row['shuffled_mean']:.2f} | {row['trials']} "
+            f"| {row['method']} | {mean_std(row['mean'], row['std'])} "
+            f"| {mean_std(row['paper_mean'], row['paper_std'])} | {row['train_mean']:.2f} | {row['shuffled_mean']:.2f} | {row['trials']} "
             f"| {row['iterations']:,}{share} | {row['minutes']:.1f} |"
         )
     return "\n".join(lines)

@@ -21,10 +21,10 @@ import numpy as np
 from absl import flags
 from trimesh.transformations import rotation_matrix
 
-from pose_data import cad_shapes
+from pose_data import cad_craft, cad_furniture, cad_road
 from pose_data.cli import UserError, atomic_path, run_main
 
-# Default number of objects; the builders in cad_shapes have the names of the classes.
+# Default number of objects; the shape builders have the names of the classes.
 CLASSES = {
     "aeroplane": 8,
     "bicycle": 6,
@@ -40,6 +40,8 @@ CLASSES = {
 # Written too, as PASCAL3D+ has them, and skipped later. --objects_per_class does not change their number.
 SYMMETRIC_CLASSES = {"bottle": 4, "train": 4}
 
+BUILDERS = {name: builder for module in (cad_craft, cad_furniture, cad_road) for name, builder in vars(module).items()}
+
 # OFF files allow comments; this one marks a file as ours, so that a downloaded PASCAL3D+ is never overwritten.
 HEADER = "OFF\n# written by pose_data/cad_models.py\n"
 
@@ -48,7 +50,7 @@ def build(class_name, index, seed=0):
     """Return object number `index` (from 0) of a class as a trimesh.Trimesh of longest side 1."""
     rng = np.random.default_rng([seed, zlib.crc32(class_name.encode()), index])
     turn = rng.uniform(0, 2 * np.pi)
-    mesh = getattr(cad_shapes, class_name)(rng, index).apply_transform(rotation_matrix(turn, (0, 0, 1)))
+    mesh = BUILDERS[class_name](rng, index).apply_transform(rotation_matrix(turn, (0, 0, 1)))
     return mesh.apply_translation(-mesh.bounds.mean(axis=0)).apply_scale(1 / mesh.extents.max())
 
 

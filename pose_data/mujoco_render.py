@@ -155,8 +155,9 @@ def main(_):
     choose_gl_backend()
     data_dir = Path(FLAGS.data_dir)
     rotate_dir = data_dir / "rotate"
+    if FLAGS.overwrite and rotate_dir.exists():
+        shutil.rmtree(rotate_dir)
     if FLAGS.overwrite:
-        shutil.rmtree(rotate_dir, ignore_errors=True)
         (data_dir / SETTINGS_FILE).unlink(missing_ok=True)
     settings = {name: FLAGS[name].value for name in ("seed", "num_views", "image_size")}
     check_settings(data_dir, {"CAD_dir": str(Path(FLAGS.CAD_dir).resolve()), **settings})

@@ -60,5 +60,7 @@ def write_views(data_dir, names, num_views=3, size=128):
         folder.mkdir(parents=True)
         for view in range(num_views):
             Image.fromarray(rng.integers(256, size=(size, size), dtype=np.uint8)).save(folder / f"{view}.png")
-        rows = np.column_stack([np.arange(num_views), np.full(num_views, 0.5), np.zeros(num_views), rng.random(num_views)])
+        rows = np.column_stack(
+            [np.arange(num_views), np.full(num_views, 0.5), np.zeros(num_views), rng.random(num_views)]
+        )
         pickles.dump(rows, folder / f"label_{name.replace('/', '')}")

@@ -90,7 +90,9 @@ def test_gradient_of_the_sampled_loss_agrees_with_finite_differences():
                 variable.assign(changed)
                 moved.append(float(loss()))
             variable.assign(start)
-            np.testing.assert_allclose(gradient.numpy()[index], (moved[0] - moved[1]) / (2 * step), rtol=0.02, atol=2e-3)
+            np.testing.assert_allclose(
+                gradient.numpy()[index], (moved[0] - moved[1]) / (2 * step), rtol=0.02, atol=2e-3
+            )
 
 
 def test_point_weights_are_a_posterior_without_noise_or_kl():

@@ -29,5 +29,5 @@ def test_all_objects_have_a_place(tmp_path):
 
 def test_a_file_name_without_an_image_suffix_is_refused(tmp_path):
     write_views(tmp_path / "rotate", ["car/01"])
-    with pytest.raises(UserError, match="--contact_sheet=.*sheet: give a file name that ends in .png"):
+    with pytest.raises(UserError, match=r"--contact_sheet=.*sheet: give a file name that ends in \.png"):
         contact_sheet.write(tmp_path / "rotate", tmp_path / "sheet")

@@ -29,7 +29,9 @@ def test_pickles_hold_the_views_and_labels_of_each_object(tmp_path):
     train_names = [name for name in NAMES if name != val_name]
     for object_index, name in enumerate(train_names):
         for view in range(3):
-            np.testing.assert_array_equal(images[object_index][view], Image.open(tmp_path / "in" / name / f"{view}.png"))
+            np.testing.assert_array_equal(
+                images[object_index][view], Image.open(tmp_path / "in" / name / f"{view}.png")
+            )
         rows = pickles.load(tmp_path / "in" / name / f"label_{name.replace('/', '')}")
         np.testing.assert_array_equal(labels[object_index], rows[:, 1:])
 

@@ -90,7 +90,11 @@ def test_meta_gradient_agrees_with_finite_differences(kwargs):
             moved.append(float(loss_fn()))
         variable.assign(start)
         np.testing.assert_allclose(
-            np.sum(gradient * direction), (moved[0] - moved[1]) / (2 * step), rtol=0.02, atol=3e-3, err_msg=variable.name
+            np.sum(gradient * direction),
+            (moved[0] - moved[1]) / (2 * step),
+            rtol=0.02,
+            atol=3e-3,
+            err_msg=variable.name,
         )
 
 

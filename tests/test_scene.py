@@ -40,7 +40,7 @@ def test_the_object_rests_at_its_place_whatever_the_angle(lopsided, angle):
 
 
 def test_the_bounding_box_is_centred_on_the_place_it_turns_about():
-    made = scene.Scene(lopsided_mesh().triangles + [3, -7, 11])
+    made = scene.Scene(lopsided_mesh().apply_translation((3, -7, 11)).triangles)
     made.turn(0)
     corners = world_corners(made)
     np.testing.assert_allclose((corners.min(axis=0) + corners.max(axis=0))[:2] / 2, [0.5, 0], atol=1e-5)
@@ -85,7 +85,9 @@ def test_images_may_be_larger_than_mujocos_default_buffer():
     assert image[-60:].max() > 0 and image[:, 600:].max() > 0
 
 
-@pytest.mark.parametrize("triangles", [SQUARE, SQUARE[:, :, [0, 2, 1]], SQUARE[:, ::-1], lopsided_mesh().triangles[:-5]])
+@pytest.mark.parametrize(
+    "triangles", [SQUARE, SQUARE[:, :, [0, 2, 1]], SQUARE[:, ::-1], lopsided_mesh().triangles[:-5]]
+)
 def test_flat_open_and_inside_out_meshes_are_drawn(triangles):
     made = scene.Scene(triangles, image_size=100)
     empty = made.model.geom("object").rgba.copy()
