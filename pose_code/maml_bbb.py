@@ -23,8 +23,9 @@ pose_learners.define_posterior_flags(var=-20.0)
 
 def main(argv):
     del argv
+    rng = training.setup()
     learner = pose_learners.pose_maml(
-        training.setup(), adapt_encoder=False, encoder_weights=pose_learners.gaussian_weights, beta=FLAGS.beta
+        rng, adapt_encoder=False, encoder_weights=pose_learners.gaussian_weights(rng), beta=FLAGS.beta
     )
     training.run(
         learner,

@@ -21,10 +21,11 @@ pose_learners.define_posterior_flags(var=-3.0)
 
 def main(argv):
     del argv
+    rng = training.setup()
     learner = pose_learners.pose_np(
-        training.setup(),
-        encoder_weights=pose_learners.gaussian_weights,
-        decoder_weights=pose_learners.gaussian_weights,
+        rng,
+        encoder_weights=pose_learners.gaussian_weights(rng),
+        decoder_weights=pose_learners.gaussian_weights(rng),
         beta=FLAGS.beta,
     )
     training.run(

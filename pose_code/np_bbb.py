@@ -22,7 +22,8 @@ pose_learners.define_posterior_flags(var=-3.0)
 
 def main(argv):
     del argv
-    learner = pose_learners.pose_np(training.setup(), encoder_weights=pose_learners.gaussian_weights, beta=FLAGS.beta)
+    rng = training.setup()
+    learner = pose_learners.pose_np(rng, encoder_weights=pose_learners.gaussian_weights(rng), beta=FLAGS.beta)
     training.run(
         learner,
         method="np_bbb",

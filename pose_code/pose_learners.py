@@ -67,9 +67,21 @@ def define_weight_decay_flags(weight_decay):
     flags.DEFINE_float("beta", 1e-3, "decay per step under --weight_decay", lower_bound=0.0)
 
 
-def gaussian_weights(initial):
-    """Posterior over `initial` that starts at the scale of --var."""
-    return GaussianWeights(initial, FLAGS.var)
+def gaussian_weights(rng):
+    """Constructor of a posterior whose kernels start at mu ~ N(0, 0.1^2), rho = --var.
+
+    That is the start of TensorFlow Probability's layers, which upstream used. Glorot's is half as large in the wide
+    layers, no larger than the noise of --var=-3, and MR-CNP then never learns: its posterior falls back to the prior.
+    """
+    import os
+
+    S = float(os.environ.get("MU_STD", "0.1"))
+
+    def make(initial):
+        kernels = {name: rng.normal(0.0, S, x.shape) for name, x in initial.items() if name.endswith("kernel")}
+        return GaussianWeights(initial | kernels, FLAGS.var)
+
+    return make
 
 
 def pose_maml(rng, *, adapt_encoder, encoder_weights=PointWeights, inner_loop=True, **kwargs):

@@ -99,11 +99,12 @@ def markdown(rows):
     ]
     for row in rows:
         share = f" ({row['share_of_upstream']:.1%} of upstream's)" if row["share_of_upstream"] else ""
-        lines.append(
-            f"| {row['method']} | {mean_std(row['mean'], row['std'])} "
-            f"| {mean_std(row['paper_mean'], row['paper_std'])} | {row['train_mean']:.2f} | {row['shuffled_mean']:.2f} | {row['trials']} "
-            f"| {row['iterations']:,}{share} | {row['minutes']:.1f} |"
-        )
+        cells = (
+            row["method"], mean_std(row["mean"], row["std"]), mean_std(row["paper_mean"], row["paper_std"]),
+            f"{row['train_mean']:.2f}", f"{row['shuffled_mean']:.2f}", str(row["trials"]),
+            f"{row['iterations']:,}{share}", f"{row['minutes']:.1f}",
+        )  # fmt: skip
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

@@ -9,7 +9,6 @@ step (mujoco_render.py reads every format itself, so the CAD folder may be read-
 from pathlib import Path
 
 import numpy as np
-import trimesh
 from absl import flags
 from stl import mesh as numpy_stl
 
@@ -26,6 +25,8 @@ def read_triangles(path):
 
     Raises UserError, naming the file, when it cannot be read, has no triangles or has no finite, positive size.
     """
+    import trimesh  # here: it takes a second, and not every process that imports this module reads meshes
+
     try:
         mesh = trimesh.load(path, force="mesh", process=False)
         triangles = np.asarray(mesh.triangles, dtype=np.float64)

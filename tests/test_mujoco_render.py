@@ -18,6 +18,7 @@ mujoco_render.choose_gl_backend()
 
 NAMES = ["car/01", "car/02", "chair/01"]
 SMALL = {"num_views": 40, "image_size": 64}
+SMALL_ONE = {**SMALL, "num_workers": 1}  # starting a worker costs more than rendering these
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +31,7 @@ def rendered(tmp_path_factory):
     (folder / "CAD" / "car.mat").touch()
     (folder / "CAD" / "car" / ".DS_Store").touch()
     write_models(folder / "CAD", ["bottle/01", "train/01"])
-    result = run("mujoco_render", CAD_dir=folder / "CAD", data_dir=folder / "data", num_workers=1, **SMALL)
+    result = run("mujoco_render", CAD_dir=folder / "CAD", data_dir=folder / "data", **SMALL_ONE)
     assert result.returncode == 0, result.stderr
     return folder / "CAD", folder / "data", result
 
@@ -84,7 +85,7 @@ def test_a_second_run_renders_only_what_is_missing(rendered, tmp_path):
     (data_dir / "rotate/chair/01/label_chair01").unlink()
     untouched = data_dir / "rotate/car/02/0.png"
     old_time = untouched.stat().st_mtime_ns
-    result = run("mujoco_render", CAD_dir=cad_dir, data_dir=data_dir, contact_sheet=tmp_path / "sheet.png", **SMALL)
+    result = run("mujoco_render", CAD_dir=cad_dir, data_dir=data_dir, contact_sheet=tmp_path / "sheet.png", **SMALL_ONE)
     assert result.returncode == 0 and "2 to render" in result.stdout, result.stderr
     assert files_in(data_dir) == before and untouched.stat().st_mtime_ns == old_time
     with Image.open(tmp_path / "sheet.png") as sheet:
@@ -140,7 +141,7 @@ def test_a_killed_run_leaves_no_workers_and_goes_on_to_the_same_files(rendered, 
     interrupt_run(subprocess.Popen.kill, CAD_dir=cad_dir, data_dir=tmp_path, **SMALL)
     done = files_in(tmp_path / "rotate")
     assert 5 < len(done) < len(files_in(data_dir / "rotate"))
-    result = run("mujoco_render", CAD_dir=cad_dir, data_dir=tmp_path, **SMALL)
+    result = run("mujoco_render", CAD_dir=cad_dir, data_dir=tmp_path, **SMALL_ONE)
     assert result.returncode == 0, result.stderr
     assert files_in(tmp_path) == files_in(data_dir)
 
@@ -169,7 +170,7 @@ def test_a_model_that_cannot_be_rendered_is_named_and_the_others_are_rendered(tm
     write_models(tmp_path / "CAD", ["car/01"])
     (tmp_path / "CAD/car/02.off").write_text("OFF\nbroken\n")
     (tmp_path / "CAD/car/03.off").write_text("OFF\n3 1 0\n0 0 0\n1 0 0\n0 1 0\n3 0 1 2\n")
-    result = run("mujoco_render", CAD_dir=tmp_path / "CAD", data_dir=tmp_path / "data", **SMALL)
+    result = run("mujoco_render", CAD_dir=tmp_path / "CAD", data_dir=tmp_path / "data", **SMALL_ONE)
     assert result.returncode == 1
     *named, summary = sorted(result.stderr.splitlines(), key=lambda line: "failed" in line)
     assert sorted(line.split(": ")[:2] for line in named) == [
@@ -198,7 +199,7 @@ def test_overwrite_renders_anew(rendered, tmp_path):
     (tmp_path / "render_settings.json").write_text('{"num_views": 1}')
     refused = run("mujoco_render", CAD_dir=cad_dir, data_dir=tmp_path, **SMALL)
     assert refused.returncode == 1 and "error: --CAD_dir=" in refused.stderr
-    assert run("mujoco_render", CAD_dir=cad_dir, data_dir=tmp_path, **SMALL, overwrite=True).returncode == 0
+    assert run("mujoco_render", CAD_dir=cad_dir, data_dir=tmp_path, **SMALL_ONE, overwrite=True).returncode == 0
     assert files_in(tmp_path) == files_in(data_dir)
     assert not (tmp_path / "rotate/bus").exists()
 

@@ -1,0 +1,198 @@
+"""The eight training scripts as a user runs them: flags, run folder, resume, evaluation, errors. Tiny numbers."""
+
+import csv
+import json
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pose_data import pickles
+
+SCRIPTS = Path(__file__).resolve().parents[1] / "pose_code"
+TINY_MAML = ["--num_filters=4", "--dim_w=16", "--test_num_updates=2", "--metatrain_iterations=4"]
+TINY_NP = ["--dim_w=8", "--dim_z=8", "--dim_r=8", "--n_hidden_units_r=8", "--n_hidden_units_g=8", "--num_updates=4"]
+TINY = {
+    "maml_vanilla": [*TINY_MAML, "--num_updates=1"],
+    "maml_bbb": [*TINY_MAML, "--num_updates=1"],
+    "maml_ib": [*TINY_MAML, "--num_updates=1"],
+    "finetune": TINY_MAML,
+    "np_vanilla": TINY_NP,
+    "np_bbb": TINY_NP,
+    "np_ib": TINY_NP,
+    "np_all_bbb": TINY_NP,
+}
+RUN_NAMES = {
+    "maml_vanilla": "maml_vanilla.meta_lr-0.0005.update_lr-0.002.beta-0.001.trial-1",
+    "maml_bbb": "maml_bbb.beta-0.001.meta_lr-0.002.update_lr-0.002.trial-1",
+    "maml_ib": "maml_ib.beta-0.01.meta_lr-0.002.update_lr-0.002.trial-1",
+    "finetune": "finetune.meta_lr-0.002.update_lr-0.002.trial-1",
+    "np_vanilla": "np_vanilla.update_lr-0.001.trial-1",
+    "np_bbb": "np_bbb.beta-0.001.update_lr-0.0005.trial-1",
+    "np_ib": "np_ib.beta-0.01.update_lr-0.0005.trial-1",
+    "np_all_bbb": "np_bbb_all.beta-0.001.update_lr-0.0005.trial-1",
+}
+RESULT_KEYS = {
+    "method", "trial", "iterations", "meta_test_mse", "meta_test_se", "meta_train_mse", "pre_mse",
+    "shuffled_support_mse", "per_object", "flags", "versions", "wall_time_s",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory):
+    folder, rng = tmp_path_factory.mktemp("data"), np.random.default_rng(0)
+    for name, objects in (("train", 5), ("val", 3)):
+        images = rng.integers(256, size=(objects, 6, 16, 16)).astype(np.uint8)
+        pickles.dump([images, rng.random((objects, 6, 3))], folder / f"{name}_data.pkl")
+    return folder
+
+
+def run(script, data_dir, logdir, *flags):
+    """Run a script as a user does, from inside pose_code."""
+    command = [
+        sys.executable, f"{script}.py", f"--data_dir={data_dir}", f"--logdir={logdir}", "--dim_im=16",
+        "--update_batch_size=3", "--meta_batch_size=2", "--eval_episodes=2", "--num_theta_samples=2",
+        "--summary_every=1", "--checkpoint_every=2", "--num_threads=1", *TINY[script], *flags,
+    ]  # fmt: skip
+    return subprocess.run(command, cwd=SCRIPTS, capture_output=True, text=True, check=False)
+
+
+def read_curve(folder):
+    with open(folder / "curve.csv", newline="") as file:
+        return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
+
+
+@pytest.mark.parametrize("script", TINY)
+def test_script_trains_and_evaluates(script, data_dir, tmp_path):
+    whole = run(script, data_dir, tmp_path)
+    assert whole.returncode == 0, whole.stderr
+    folder = tmp_path / RUN_NAMES[script]
+    result = json.loads((folder / "result.json").read_text())
+    assert set(result) == RESULT_KEYS and result["iterations"] == 4 and len(result["per_object"]) == 3
+    assert np.isfinite([result["meta_test_mse"], result["meta_train_mse"], result["shuffled_support_mse"]]).all()
+    assert (result["pre_mse"] is None) == script.startswith("np")
+    np.testing.assert_allclose(result["meta_test_mse"], np.mean(result["per_object"]), rtol=1e-6)
+    assert list(folder.glob("events.out.tfevents.*")) and (folder / "flags.cfg").exists()
+    assert "iteration 4/4" in whole.stdout and "min left" in whole.stdout
+    assert len(read_curve(folder)) == 4
+
+
+@pytest.mark.parametrize("script, iterations", [("maml_bbb", "metatrain_iterations"), ("np_vanilla", "num_updates")])
+def test_a_resumed_run_has_the_weights_and_curve_of_an_uninterrupted_one(script, iterations, data_dir, tmp_path):
+    decay = ["--weight_decay"] if script == "np_vanilla" else []
+    assert run(script, data_dir, tmp_path / "whole", *decay).returncode == 0
+    parts = [run(script, data_dir, tmp_path / "parts", f"--{iterations}={n}", *decay) for n in (2, 4)]
+    assert all(part.returncode == 0 for part in parts), parts[-1].stderr
+    assert "resuming" in parts[1].stdout and "iteration 1/4" not in parts[1].stdout
+    whole, resumed = (next((tmp_path / name).iterdir()) for name in ("whole", "parts"))
+    assert whole.name == resumed.name
+    with np.load(whole / "checkpoint-final.npz") as a, np.load(resumed / "checkpoint-final.npz") as b:
+        assert set(a.files) == set(b.files)
+        for name in set(a.files) - {"note"}:
+            np.testing.assert_array_equal(a[name], b[name], err_msg=name)
+    assert read_curve(whole) == read_curve(resumed) and len(read_curve(whole)) == 4
+
+
+def test_a_flagfile_replays_a_run_with_one_change_and_train_false_only_evaluates(data_dir, tmp_path):
+    first = run("np_bbb", data_dir, tmp_path)
+    folder = tmp_path / RUN_NAMES["np_bbb"]
+    assert first.returncode == 0, first.stderr
+    again = run("np_bbb", data_dir, tmp_path)
+    assert "finished before" in again.stdout and "iteration" not in again.stdout.replace("iterations", "")
+    before = (folder / "checkpoint-final.npz").read_bytes()
+    evaluated = run("np_bbb", data_dir, tmp_path, "--train=False", "--eval_episodes=3")
+    assert evaluated.returncode == 0 and "iteration 1/" not in evaluated.stdout
+    assert (folder / "checkpoint-final.npz").read_bytes() == before
+    assert json.loads((folder / "result.json").read_text())["flags"]["eval_episodes"] == 3
+    replay = subprocess.run(
+        [sys.executable, "np_bbb.py", f"--flagfile={folder / 'flags.cfg'}", "--beta=0.5"],
+        cwd=SCRIPTS, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert replay.returncode == 0, replay.stderr
+    other = json.loads((tmp_path / "np_bbb.beta-0.5.update_lr-0.0005.trial-1" / "result.json").read_text())["flags"]
+    same = json.loads((folder / "result.json").read_text())["flags"]
+    assert {name for name in same if same[name] != other[name]} == {"beta", "eval_episodes"}
+
+
+@pytest.mark.parametrize(
+    "flags, message",
+    [
+        (["--data=a.pkl,b.pkl"], "a.pkl: no such file"),
+        (["--n_hidden_units_r=100,x"], "--n_hidden_units_r=100,x"),
+        (["--update_batch_size=4"], "--update_batch_size=4"),
+        (["--dim_im=5"], "--dim_im=5"),
+        (["--train=False"], "no checkpoint"),
+        (["--train", "False"], "False"),
+    ],
+)
+def test_a_wrong_flag_gets_one_line(flags, message, data_dir, tmp_path):
+    failed = run("np_bbb", data_dir, tmp_path, *flags)
+    assert failed.returncode != 0 and "Traceback" not in failed.stderr
+    errors = [line for line in failed.stderr.splitlines() if line.startswith("error:")]
+    assert len(errors) == 1 and message in errors[0]
+
+
+def test_other_settings_damaged_checkpoints_and_a_second_run_are_refused(data_dir, tmp_path):
+    import fcntl
+
+    folder = tmp_path / RUN_NAMES["np_vanilla"]
+    assert run("np_vanilla", data_dir, tmp_path).returncode == 0
+    other = run("np_vanilla", data_dir, tmp_path, "--meta_batch_size=3")
+    assert other.returncode == 1 and "--meta_batch_size was 2" in other.stderr
+    with open(folder / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        second = run("np_vanilla", data_dir, tmp_path, "--num_updates=6")
+    assert second.returncode == 1 and "another run" in second.stderr
+    final = folder / "checkpoint-final.npz"
+    final.write_bytes(final.read_bytes()[:500])
+    damaged = run("np_vanilla", data_dir, tmp_path, "--num_updates=6")
+    assert damaged.returncode == 1 and "damaged checkpoint" in damaged.stderr and "Traceback" not in damaged.stderr
+
+
+SHARED = {
+    "data": "['train_data.pkl', 'val_data.pkl']", "logdir": "/tmp/data", "trial": "1", "update_batch_size": "15",
+    "meta_batch_size": "10", "num_classes": "1", "dim_im": "128", "dim_y": "1", "train": "true",
+}  # fmt: skip
+MAML = {
+    "dim_w": "196", "num_updates": "5", "test_num_updates": "20", "update_lr": "0.002", "num_filters": "64",
+    "stop_grad": "false", "norm": "batch_norm", "max_pool": "false",
+}  # fmt: skip
+BBB = {"meta_lr": "0.002", "metatrain_iterations": "30000", "var": "-20.0", "beta": "0.001"}
+NP = {
+    "n_hidden_units_g": "['100', '100']",
+    "n_hidden_units_r": "['100', '100']",
+    "deterministic": "true",
+    "facto": "1.0",
+}
+NP_64 = {**NP, "dim_w": "64", "dim_z": "64", "dim_r": "100"}
+NP_BBB = {
+    **NP, "dim_w": "20", "dim_z": "200", "dim_r": "200", "beta": "0.001", "num_updates": "100000",
+    "update_lr": "0.0005", "var": "-3.0",
+}  # fmt: skip
+UPSTREAM_DEFAULTS = {
+    "maml_bbb": {**SHARED, **MAML, **BBB},
+    "maml_vanilla": {
+        **SHARED, **MAML, "update_batch_size": "10", "beta": "0.001", "weight_decay": "true", "meta_lr": "0.0005",
+        "metatrain_iterations": "10000",
+    },
+    "np_vanilla": {
+        **SHARED, **NP_64, "beta": "0.001", "weight_decay": "false", "num_updates": "140000", "update_lr": "0.001",
+    },
+    "np_bbb": {**SHARED, **NP_BBB},
+    "np_all_bbb": {**SHARED, **NP_BBB},
+    "np_ib": {**SHARED, **NP_64, "beta": "0.01", "num_updates": "120000", "update_lr": "0.0005"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("script", UPSTREAM_DEFAULTS)
+def test_flags_have_upstream_s_names_and_defaults(script):
+    help_xml = subprocess.run(
+        [sys.executable, f"{script}.py", "--helpxml"], cwd=SCRIPTS, capture_output=True, text=True, check=False
+    ).stdout
+    defaults = {
+        flag.findtext("name"): flag.findtext("current") for flag in ElementTree.fromstring(help_xml).iter("flag")
+    }
+    assert {name: defaults.get(name) for name in UPSTREAM_DEFAULTS[script]} == UPSTREAM_DEFAULTS[script]
