@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# shellcheck disable=SC2034 # PAPER_* and QUICK_* are read by their names
 # Everything on one command: bash run.sh. `bash run.sh help` lists the sub-commands.
 # Every stage is skipped when its result is there, and goes on where it was when it was interrupted.
 set -euo pipefail
@@ -61,7 +62,7 @@ die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 setup() {
   local installed=.venv/installed wanted extras=${1:-}
   wanted="$(cat requirements.txt pyproject.toml | cksum) $extras"
-  if [[ -f $installed ]] && grep -qxF -e "$wanted" -e "$wanted[test]" "$installed" && $PY -c '' 2>/dev/null; then
+  if [[ -f $installed ]] && grep -qxF -e "$wanted" -e "${wanted}[test]" "$installed" && $PY -c '' 2>/dev/null; then
     return
   fi
   say "Set-up: virtual environment .venv with TensorFlow and MuJoCo, 2 to 5 minutes with the downloads"
@@ -160,13 +161,14 @@ summarize() {  # LOG_DIR PREFIX
 }
 
 paper_table() {  # NAME, then method or method:flag
-  local name=$1 run trial
+  local name=$1 run trial flags
   shift
   data
   for trial in $(seq "$TRIALS"); do
     for run in "$@"; do
       say "$name, trial $trial of $TRIALS: ${run/:/ }"
-      train_paper "${run%%:*}" --trial="$trial" $([[ $run == *:* ]] && echo "${run#*:}")
+      read -ra flags <<<"${run/:/ }"  # method, and a flag if there is one
+      train_paper "${flags[@]}" --trial="$trial"
     done
   done
   summarize "$LOG_DIR/paper" "$DATA_DIR/$name"
@@ -187,12 +189,12 @@ smoke() {
   local method flags
   for method in $METHODS; do
     case $method in
-      np_*) flags="--num_updates=2" ;;
-      *) flags="--metatrain_iterations=2 --test_num_updates=2 --num_filters=8" ;;
+      np_*) flags=(--num_updates=2) ;;
+      finetune) flags=(--metatrain_iterations=2 --test_num_updates=2 --num_filters=8) ;;
+      maml_*) flags=(--metatrain_iterations=2 --test_num_updates=2 --num_filters=8 --num_updates=2) ;;
     esac
-    [[ $method == maml_* ]] && flags+=" --num_updates=2"
     say "$method"
-    train "$method" "$DATA_DIR/logs" $flags --update_batch_size=3 --meta_batch_size=2 --eval_episodes=1
+    train "$method" "$DATA_DIR/logs" "${flags[@]}" --update_batch_size=3 --meta_batch_size=2 --eval_episodes=1
   done
   $PY -m pose_code.summarize --logdir="$DATA_DIR/logs"
 }
@@ -217,7 +219,7 @@ case $command in
     opengl
     .venv/bin/ruff check .
     .venv/bin/ruff format --check .
-    $PY -m pytest -q "$@"
+    $PY -m pytest -q -n auto "$@"
     ;;
   clean) rm -rf "$WORK_DIR" ;;
   help | -h | --help) usage ;;

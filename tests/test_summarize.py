@@ -1,0 +1,76 @@
+"""The table of runs: grouping over trials, the paper's numbers, files, errors."""
+
+import csv
+import json
+import subprocess
+import sys
+
+import pytest
+
+from pose_code import summarize
+from pose_data.cli import UserError
+
+
+def write_run(folder, name, trial, mse, method, iterations=1000, curve=True, **flags):
+    run = folder / f"{name}.trial-{trial}"
+    run.mkdir(parents=True)
+    result = {
+        "method": method, "trial": trial, "iterations": iterations, "meta_test_mse": mse, "meta_train_mse": 1.0,
+        "shuffled_support_mse": 8.0, "flags": flags, "wall_time_s": 60.0,
+    }  # fmt: skip
+    (run / "result.json").write_text(json.dumps(result))
+    (run / "flags.cfg").write_text("")
+    if curve:
+        (run / "curve.csv").write_text("iteration,metatrain_mse,metaval_mse\n10,8,9\n20,4,8\n30,2,8\n")
+
+
+@pytest.fixture
+def logdir(tmp_path):
+    write_run(tmp_path, "np_bbb.beta-0.001", 1, 3.0, "np_bbb")
+    write_run(tmp_path, "np_bbb.beta-0.001", 2, 5.0, "np_bbb", iterations=500)
+    write_run(tmp_path, "np_vanilla.update_lr-0.001", 1, 9.0, "np_vanilla", weight_decay=False)
+    write_run(tmp_path, "np_vanilla.update_lr-0.001.beta-0.001", 1, 7.0, "np_vanilla", weight_decay=True)
+    return tmp_path
+
+
+def test_rows_are_runs_over_trials_in_the_paper_s_order(logdir):
+    rows = summarize.table(summarize.load_results([logdir]))
+    assert [row["method"] for row in rows] == ["CNP", "CNP + weight decay", "MR-CNP (W)"]
+    last = rows[-1]
+    assert (last["trials"], last["mean"], last["iterations"]) == (2, 4.0, 500)
+    assert last["std"] == pytest.approx(2**0.5) and (last["paper_mean"], last["paper_std"]) == (2.89, 0.18)
+    assert rows[0]["std"] is None and rows[0]["paper_mean"] == 8.48 and rows[1]["paper_mean"] == 6.86
+
+
+def test_runs_with_other_settings_are_other_rows(logdir):
+    write_run(logdir, "np_bbb.beta-0.1", 1, 8.0, "np_bbb")
+    assert [row["trials"] for row in summarize.table(summarize.load_results([logdir]))] == [1, 1, 2, 1]
+
+
+def test_the_command_prints_and_writes_the_same_table(logdir):
+    (logdir / "maml_bbb.beta-1.trial-1").mkdir()
+    (logdir / "maml_bbb.beta-1.trial-1" / "flags.cfg").write_text("")
+    out = logdir / "tables" / "quick"
+    command = [
+        sys.executable, "-m", "pose_code.summarize", f"--logdir={logdir}", f"--out={out}", f"--figure={logdir}/c.png",
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert out.with_suffix(".md").read_text() == done.stdout
+    assert "| MR-CNP (W) | 4.00 (1.41) | 2.89 (0.18) | 1.00 | 8.00 | 2 | 500 (0.5% of upstream's) | 1.0 |" in done.stdout
+    assert "unfinished" in done.stderr and "maml_bbb.beta-1.trial-1" in done.stderr
+    with open(out.with_suffix(".csv"), newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["mean"] for row in rows] == ["9.0", "7.0", "4.0"]
+    assert (logdir / "c.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_missing_and_damaged_results_are_named(tmp_path, logdir):
+    with pytest.raises(UserError, match="no such folder"):
+        summarize.load_results([tmp_path / "none"])
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match=r"no result\.json"):
+        summarize.load_results([tmp_path / "empty"])
+    bad = logdir / "np_bbb.beta-0.001.trial-1" / "result.json"
+    bad.write_text(bad.read_text()[:50])
+    with pytest.raises(UserError, match=r"trial-1/result\.json"):
+        summarize.load_results([logdir])
