@@ -73,12 +73,9 @@ def gaussian_weights(rng):
     That is the start of TensorFlow Probability's layers, which upstream used. Glorot's is half as large in the wide
     layers, no larger than the noise of --var=-3, and MR-CNP then never learns: its posterior falls back to the prior.
     """
-    import os
-
-    S = float(os.environ.get("MU_STD", "0.1"))
 
     def make(initial):
-        kernels = {name: rng.normal(0.0, S, x.shape) for name, x in initial.items() if name.endswith("kernel")}
+        kernels = {name: rng.normal(0.0, 0.1, x.shape) for name, x in initial.items() if name.endswith("kernel")}
         return GaussianWeights(initial | kernels, FLAGS.var)
 
     return make

@@ -53,7 +53,7 @@ def load_results(folders):
                 raise UserError(f"{path}: not a result of a training script ({e!r}); delete it or that run") from None
             results.append(result)
     if not results:
-        raise UserError(f"--logdir={','.join(folders)}: no result.json below; train something first")
+        raise UserError(f"--logdir={','.join(map(str, folders))}: no result.json below; train something first")
     return results
 
 

@@ -56,7 +56,9 @@ def test_the_command_prints_and_writes_the_same_table(logdir):
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert out.with_suffix(".md").read_text() == done.stdout
-    assert "| MR-CNP (W) | 4.00 (1.41) | 2.89 (0.18) | 1.00 | 8.00 | 2 | 500 (0.5% of upstream's) | 1.0 |" in done.stdout
+    assert (
+        "| MR-CNP (W) | 4.00 (1.41) | 2.89 (0.18) | 1.00 | 8.00 | 2 | 500 (0.5% of upstream's) | 1.0 |" in done.stdout
+    )
     assert "unfinished" in done.stderr and "maml_bbb.beta-1.trial-1" in done.stderr
     with open(out.with_suffix(".csv"), newline="") as file:
         rows = list(csv.DictReader(file))
