@@ -3,6 +3,9 @@
 # Everything on one command: bash run.sh. `bash run.sh help` lists the sub-commands.
 # Every stage is skipped when its result is there, and goes on where it was when it was interrupted.
 set -euo pipefail
+for folder in WORK_DIR CAD_DIR DATA_DIR LOG_DIR; do  # a relative path is one from where the command was given
+  [[ -z ${!folder:-} ]] || printf -v "$folder" %s "$(realpath -m -- "${!folder}")"
+done
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 # ---- what people edit; each is also an environment variable: TRIALS=1 bash run.sh table2 ----------------------------
@@ -132,7 +135,7 @@ train_quick() {  # METHOD...: one after the other, each line marked with its met
   for method in "$@"; do
     local -n settings=QUICK_$method
     train "$method" "$LOG_DIR/quick" "${QUICK[@]}" --num_threads="$LANE_THREADS" "${settings[@]}" 2>&1 |
-      sed -u "s/^/[$method] /"
+      grep --line-buffered -v '^[IW]0000\|^WARNING: All log messages' | sed -u "s/^/[$method] /"  # TensorFlow's chatter
   done
 }
 

@@ -57,6 +57,8 @@ def setup():
     if FLAGS.num_threads:
         tf.config.threading.set_intra_op_parallelism_threads(FLAGS.num_threads)
         tf.config.threading.set_inter_op_parallelism_threads(FLAGS.num_threads)
+    gpus = tf.config.list_physical_devices("GPU")
+    print(f"TensorFlow {tf.__version__} on {len(gpus)} GPU" if gpus else f"TensorFlow {tf.__version__} on the CPU")
     return _rng("start values")
 
 
