@@ -1,0 +1,58 @@
+"""A checkpoint comes back as it was, or is refused."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from pose_code import checkpoints
+from pose_data.cli import UserError
+
+
+def variables(value):
+    return {"a/kernel": tf.Variable(np.full((2, 3), value, np.float32)), "adam/0": tf.Variable(7, dtype=tf.int64)}
+
+
+def test_what_was_saved_comes_back(tmp_path):
+    path = tmp_path / "c.npz"
+    checkpoints.save(path, variables(1.5), {"step": 3, "flags": {"beta": 0.1}})
+    restored = variables(0.0)
+    checkpoints.restore(path, restored)
+    np.testing.assert_array_equal(restored["a/kernel"], np.full((2, 3), 1.5))
+    assert checkpoints.load_note(path) == {"step": 3, "flags": {"beta": 0.1}}
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_save_that_fails_leaves_the_last_one(tmp_path):
+    path = tmp_path / "c.npz"
+    checkpoints.save(path, variables(1.0), {"step": 1})
+    with pytest.raises(TypeError):
+        checkpoints.save(path, variables(2.0), {"step": object()})
+    assert checkpoints.load_note(path) == {"step": 1} and list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("cut", [0, 1, 100, -1, -30])
+def test_a_truncated_file_is_refused_by_name(tmp_path, cut):
+    path = tmp_path / "c.npz"
+    checkpoints.save(path, variables(1.0), {"step": 1})
+    path.write_bytes(path.read_bytes()[:cut])
+    with pytest.raises(UserError, match=r"c\.npz: damaged checkpoint"):
+        checkpoints.load_note(path)
+
+
+def test_a_flipped_byte_in_the_weights_is_refused(tmp_path):
+    path = tmp_path / "c.npz"
+    checkpoints.save(path, variables(1.0), {"step": 1})
+    data = bytearray(path.read_bytes())
+    at = data.index(np.float32(1.0).tobytes() * 6)
+    data[at] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(UserError, match="damaged checkpoint"):
+        checkpoints.restore(path, variables(0.0))
+
+
+def test_weights_of_another_network_are_refused(tmp_path):
+    path = tmp_path / "c.npz"
+    checkpoints.save(path, variables(1.0), {"step": 1})
+    other = {**variables(0.0), "a/kernel": tf.Variable(np.zeros((2, 4), np.float32))}
+    with pytest.raises(UserError, match="another network"):
+        checkpoints.restore(path, other)
