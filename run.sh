@@ -23,12 +23,12 @@ PAPER_maml_vanilla=(--update_lr=0.01 --update_batch_size=15)
 PAPER_maml_bbb=(--update_lr=0.01 --beta=0.1)
 
 # The quick preset: half an hour on two cores instead of days. Against the paper's: images of 64x64 (block means), a
-# smaller MAML head (10x10 code, 32 filters), few iterations, and for those a faster rho (MR-CNP) and a smaller beta
-# and narrower posterior to start from (MR-MAML). Chosen on 12 of PASCAL3D+'s training objects.
+# smaller MAML head (10x10 code, 32 filters) and 3 inner steps for 5, few iterations, and for those a faster rho
+# (MR-CNP) and a smaller beta and narrower posterior to start from (MR-MAML). Chosen on 12 of PASCAL3D+'s training objects.
 QUICK=(--dim_im=64 --eval_episodes=2 --num_theta_samples=3)
 QUICK_np_vanilla=(--num_updates=1500)
 QUICK_np_bbb=(--num_updates=4000 --update_lr=1e-3 --rho_lr=2e-3)
-QUICK_maml=(--metatrain_iterations=200 --meta_lr=2e-3 --update_lr=0.01 --update_batch_size=15 --dim_w=100
+QUICK_maml=(--metatrain_iterations=300 --num_updates=3 --meta_lr=2e-3 --update_lr=0.01 --update_batch_size=15 --dim_w=100
             --num_filters=32 --summary_every=10 --checkpoint_every=50)
 QUICK_maml_vanilla=("${QUICK_maml[@]}" --noweight_decay)
 QUICK_maml_bbb=("${QUICK_maml[@]}" --beta=1e-4 --var=-5)
