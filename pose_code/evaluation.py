@@ -1,5 +1,7 @@
 """Meta-test as a fixed protocol (Algorithm 3): every object, the same episodes, predictions averaged over theta."""
 
+import time
+
 import numpy as np
 import tensorflow as tf
 
@@ -20,7 +22,8 @@ def evaluate(learner, predict, split, *, seed, episodes, num_draws, meta_batch_s
     """
     num_draws = num_draws if learner.stochastic else 1
     squared_errors = [[] for _ in range(len(split))]
-    pre_mses = []
+    pre_mses, num_done, begun = [], 0, time.monotonic()
+    printed = begun
     for objects, batch in evaluation_batches(split, seed, episodes, meta_batch_size, num_classes, shots):
         if shuffle:
             # Views come in random order, so each label moved on by one is as random, and none stays where it was.
@@ -31,6 +34,11 @@ def evaluate(learner, predict, split, *, seed, episodes, num_draws, meta_batch_s
             mean_prediction += predictions.numpy() / num_draws
             if pre_mse is not None:
                 pre_mses.append(float(pre_mse))
+        num_done += len(objects)
+        if (now := time.monotonic()) - printed > 30:
+            minutes = (now - begun) / num_done * (len(split) * episodes - num_done) / 60
+            print(f"evaluated {num_done}/{len(split) * episodes} episodes  {minutes:.1f} min left", flush=True)
+            printed = now
         errors = np.mean((mean_prediction - batch.target_y) ** 2, axis=(1, 2))
         for i, error in zip(objects, errors, strict=False):  # the last batch is filled up
             squared_errors[i].append(error)

@@ -102,15 +102,15 @@ def run(learner, *, method, run_name, iterations_flag, learning_rate, rho_learni
 def _make_optimizers(learner, learning_rate, rho_learning_rate, weight_decay):
     """[(Adam, its variables)]: one for means and point weights, one for the rho of posteriors if there are any."""
     groups = []
+    rho_learning_rate = learning_rate if rho_learning_rate is None else rho_learning_rate
     for variables, rate in (
         ([v for module in learner.modules.values() for v in module.variables], learning_rate),
-        (
-            [v for module in learner.modules.values() for v in module.rho_variables],
-            rho_learning_rate or learning_rate,
-        ),
+        ([v for module in learner.modules.values() for v in module.rho_variables], rho_learning_rate),
     ):
         if variables:
-            if weight_decay:  # 1e-8: TF1's epsilon; weight_decay / rate: contrib decayed by `weight_decay` a step
+            if (
+                weight_decay and rate
+            ):  # 1e-8: TF1's epsilon; weight_decay / rate: contrib decayed by `weight_decay` a step
                 optimizer = keras.optimizers.AdamW(rate, weight_decay=weight_decay / rate, epsilon=1e-8)
             else:
                 optimizer = keras.optimizers.Adam(rate, epsilon=1e-8)
@@ -139,7 +139,8 @@ class _Run:
 
     def go(self):
         final = self.folder / "checkpoint-final.npz"
-        self.restore(final if final.exists() else self.folder / "checkpoint-last.npz")
+        # A finished run that was given more iterations has a last checkpoint newer than the final one.
+        self.restore([path for path in (final, self.folder / "checkpoint-last.npz") if path.exists()])
         result = self.folder / "result.json"
         if not FLAGS.train and not self.step:
             raise UserError(f"{self.folder}: no checkpoint to evaluate; train first, or mend --logdir and --trial")
@@ -173,10 +174,13 @@ class _Run:
             flush=True,
         )
 
-    def restore(self, path):
-        if not path.exists():
+    def restore(self, paths):
+        """Go on from the newest of these checkpoints. Raises UserError if it is of another run or damaged."""
+        if not paths:
             return
-        note = checkpoints.load_note(path)
+        notes = {path: checkpoints.load_note(path) for path in paths}
+        path = max(paths, key=lambda path: notes[path]["step"])
+        note = notes[path]
         changed = [
             f"--{name} was {note['flags'].get(name)}"
             for name in self.flags
@@ -205,10 +209,8 @@ class _Run:
         return {"full_loss": loss, "regularizer": loss - metrics["mse"], **metrics}
 
     def train_loop(self):
-        curve, writer = (
-            _Curve(self.folder / "curve.csv", self.step),
-            tf.summary.create_file_writer(str(self.folder)),
-        )
+        curve = _Curve(self.folder / "curve.csv", self.step)
+        writer = tf.summary.create_file_writer(str(self.folder))
         noise_seed = int(_rng("noise").integers(2**31))
         begun, first, last_saved, interval = time.monotonic(), self.step, self.step, []
         before = self.seconds
@@ -273,7 +275,8 @@ class _Curve:
         kept = []
         if path.exists():
             with open(path, newline="") as file:
-                kept = [row for row in csv.DictReader(file) if row["iteration"] and int(row["iteration"]) <= step]
+                whole_rows = (row for row in csv.DictReader(file) if None not in row.values())
+                kept = [row for row in whole_rows if int(row["iteration"]) <= step]
         with atomic_path(path) as temporary, open(temporary, "w", newline="") as file:
             self._write(file, kept)
 
