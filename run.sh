@@ -83,8 +83,9 @@ opengl() {
   local probe='from pose_data.mujoco_render import choose_gl_backend as f; f()'
   local packages='apt-get update && apt-get install -y libegl1 libgl1-mesa-dri libosmesa6'
   $PY -c "$probe" 2>/dev/null && return
-  say "OpenGL that draws without a screen: installing Debian's packages"
   if [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null; then
+    say "OpenGL that draws without a screen: installing Debian's packages"
+    mkdir -p "$WORK_DIR"
     bash -c "$packages" >"$WORK_DIR/apt.log" 2>&1 || die "apt-get failed, see $WORK_DIR/apt.log; run: $packages"
     $PY -c "$probe" || die "still no OpenGL; see the line above"
   else
@@ -219,7 +220,6 @@ case $command in
   smoke) smoke ;;
   test)
     setup "[test]"
-    mkdir -p "$WORK_DIR"
     opengl
     .venv/bin/ruff check .
     .venv/bin/ruff format --check .

@@ -65,7 +65,7 @@ def table(results):
         name = result["folder"].name.rsplit(".trial-", 1)[0]
         groups[list(METHODS).index(result["key"]), name, str(result["folder"].parent)].append(result)
     rows = []
-    for (_, name, parent), trials in sorted(groups.items()):
+    for (_, name, _), trials in sorted(groups.items()):
         method = METHODS[trials[0]["key"]]
         errors = [trial["meta_test_mse"] for trial in trials]
         iterations = min(trial["iterations"] for trial in trials)
@@ -82,7 +82,7 @@ def table(results):
                 "iterations": iterations,
                 "share_of_upstream": method.upstream_iterations and iterations / method.upstream_iterations,
                 "minutes": statistics.mean(trial["wall_time_s"] for trial in trials) / 60,
-                "run": f"{parent}/{name}",
+                "run": name,
             }
         )
     return rows
