@@ -110,7 +110,7 @@ def test_first_order_gradient_differs_from_second_order():
 
 
 def test_inner_loop_of_mr_maml_never_touches_the_encoder():
-    """With the head's step size the only thing that adapts, query codes are the same whatever the support labels."""
+    """The weights that the inner loop hands to the network are the head's alone, at every step."""
     learner, batch = tiny_learner(adapt_encoder=False), tiny_batch()
     adapted = []
     original = learner.predict_from_code
