@@ -1,76 +1,46 @@
 """Weights of a network, either points or a mean-field Gaussian: the only place where theta is drawn.
 
 A network in this project is a function of a dict {name: tensor} (see networks.py), so "a Bayesian layer" is a
-distribution over such a dict. Both classes below offer the same three things, and a learner is made Bayesian by
-handing it the other class:
-
-  sample(seed) -> dict of tensors   one draw of theta; the caller reuses it for a whole meta-batch (Algorithms 1, 2)
-  kl()         -> scalar, nats      KL(q(theta; mu, sigma) || N(0, I)), a plain sum over weights (Eq. 5)
-  variables, rho_variables          what the optimizer moves
+distribution over such a dict. `Weights` is that distribution, a named tuple of tensors, and a learner is made Bayesian
+by starting it from `gaussian_weights` in place of `point_weights`. Who trains them (training.py) owns the variables.
 """
 
+from typing import NamedTuple
+
+import numpy as np
 import tensorflow as tf
 
 
-class PointWeights:
-    """Deterministic weights: `sample` returns the variables themselves and `kl` is zero."""
+class Weights(NamedTuple):
+    """q(theta) = N(mean, softplus(rho)^2) for every tensor that has a rho; the others are points without a KL term.
 
-    stochastic = False
-
-    def __init__(self, initial):
-        """initial: dict name -> float array of any shape."""
-        self.mean = {name: tf.Variable(value, dtype=tf.float32, name=name) for name, value in initial.items()}
-
-    @property
-    def variables(self):
-        return list(self.mean.values())
-
-    @property
-    def rho_variables(self):
-        return []
-
-    def sample(self, seed):
-        del seed
-        return {name: variable.value() for name, variable in self.mean.items()}
-
-    def kl(self):
-        return tf.constant(0.0)
-
-
-class GaussianWeights(PointWeights):
-    """q(theta) = N(mu, softplus(rho)^2) for every tensor whose name ends in "kernel"; the rest (biases, offsets) are
-    points without a KL term, as in Bayes by Backprop's usual layers.
-
+    mean: dict name -> tensor. rho: dict name -> tensor of the same shape, empty for deterministic weights.
     The prior is N(0, 1) for every weight, so with sigma = softplus(rho)
-      KL = sum over weights of  (sigma^2 + mu^2 - 1) / 2 - log sigma.
+      KL = sum over weights of  (sigma^2 + mean^2 - 1) / 2 - log sigma.
     """
 
-    stochastic = True
-
-    def __init__(self, initial, untransformed_scale):
-        """initial: dict name -> array, the start of mu. untransformed_scale: the start of rho, before softplus."""
-        super().__init__(initial)
-        self.rho = {
-            name: tf.Variable(tf.fill(mu.shape, float(untransformed_scale)), name=f"{name}_rho")
-            for name, mu in self.mean.items()
-            if name.endswith("kernel")
-        }
+    mean: dict
+    rho: dict
 
     @property
-    def rho_variables(self):
-        return list(self.rho.values())
+    def stochastic(self):
+        return bool(self.rho)
 
     def sample(self, seed):
-        """One draw theta = mu + softplus(rho) * noise. seed: int tensor [2]; the same seed gives the same draw."""
+        """One draw theta = mean + softplus(rho) * noise, a dict of tensors; the caller reuses it for a whole meta-batch
+        (Algorithms 1, 2). seed: int tensor [2]; the same seed gives the same draw. Without rho: the means."""
+        if not self.rho:
+            return dict(self.mean)
         sizes = [rho.shape.num_elements() for rho in self.rho.values()]
         # One call for all tensors: every further stateless call costs a key schedule and a kernel launch.
         noise = tf.split(tf.random.stateless_normal([sum(sizes)], seed), sizes)
-        theta = super().sample(seed)
+        theta = dict(self.mean)
         for (name, rho), eps in zip(self.rho.items(), noise, strict=True):
-            theta[name] += tf.nn.softplus(rho) * tf.reshape(eps, rho.shape)
+            theta[name] = self.mean[name] + tf.nn.softplus(rho) * tf.reshape(eps, rho.shape)
         return theta
 
     def kl(self):
+        """KL(q(theta; mean, sigma) || N(0, I)) in nats, a plain sum over weights (Eq. 5): scalar, 0 without rho."""
         total = tf.constant(0.0)
         for name, rho in self.rho.items():
             sigma = tf.nn.softplus(rho)
@@ -78,6 +48,25 @@ class GaussianWeights(PointWeights):
             log_sigma = tf.where(rho < -15.0, rho, tf.math.log(tf.maximum(sigma, 1e-30)))
             total += tf.reduce_sum(0.5 * (sigma**2 + self.mean[name] ** 2 - 1.0) - log_sigma)
         return total
+
+
+def point_weights(initial):
+    """Deterministic weights. initial: dict name -> array."""
+    return Weights(initial, {})
+
+
+def gaussian_weights(initial, untransformed_scale, rng):
+    """A posterior for every tensor whose name ends in "kernel"; biases and offsets stay points, as in Bayes by
+    Backprop's usual layers. initial: dict name -> array; untransformed_scale: the start of rho, before softplus.
+
+    The kernels' means start at N(0, 0.1^2), not at `initial`: that is the start of TensorFlow Probability's layers,
+    which upstream used. Glorot's is half as large in the pose encoder's wide layers, no larger than the noise of
+    rho = -3, and MR-CNP then never learns: its posterior falls back to the prior.
+    """
+    kernels = {name: array.shape for name, array in initial.items() if name.endswith("kernel")}
+    means = {name: rng.normal(0.0, 0.1, shape).astype(np.float32) for name, shape in kernels.items()}
+    rho = {name: np.full(shape, untransformed_scale, np.float32) for name, shape in kernels.items()}
+    return Weights(initial | means, rho)
 
 
 def gaussian_kl(mean, scale):

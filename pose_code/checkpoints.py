@@ -1,4 +1,4 @@
-"""One checkpoint is one .npz file: every variable by name, plus a JSON note (method, flags, iteration, seconds)."""
+"""One checkpoint is one .npz file: every array by name, plus a JSON note (method, flags, iteration, seconds)."""
 
 import json
 import zipfile
@@ -8,9 +8,8 @@ import numpy as np
 from pose_data.cli import UserError, atomic_path
 
 
-def save(path, variables, note):
-    """Write `variables` (dict name -> tf.Variable) and `note` (JSON-able dict) to `path`, whole or not at all."""
-    arrays = {name: variable.numpy() for name, variable in variables.items()}
+def save(path, arrays, note):
+    """Write `arrays` (dict name -> array) and `note` (JSON-able dict) to `path`, whole or not at all."""
     with atomic_path(path) as temporary:
         np.savez(temporary, note=json.dumps(note), **arrays)
 
@@ -21,15 +20,14 @@ def load_note(path):
         return json.loads(str(arrays["note"]))
 
 
-def restore(path, variables):
-    """Assign the checkpoint's arrays to `variables`. Raises UserError if it is damaged or of another network."""
-    with _open(path) as arrays:
-        stored = {name: arrays[name] for name in arrays.files if name != "note"}
-    shapes = {name: tuple(variable.shape) for name, variable in variables.items()}
-    if {name: array.shape for name, array in stored.items()} != shapes:
+def load(path, shapes):
+    """The checkpoint's arrays, name -> array. Raises UserError if it is damaged or its names and shapes are not those
+    of `shapes` (dict name -> tuple), another network's."""
+    with _open(path) as stored:
+        arrays = {name: stored[name] for name in stored.files if name != "note"}
+    if {name: array.shape for name, array in arrays.items()} != shapes:
         raise UserError(f"{path}: holds the weights of another network; use another --logdir or --trial")
-    for name, variable in variables.items():
-        variable.assign(stored[name])
+    return arrays
 
 
 class _open:  # noqa: N801 - a context manager used like a function

@@ -5,28 +5,26 @@ import time
 import numpy as np
 import tensorflow as tf
 
-from pose_code.pose_dataset import evaluation_batches
 
-
-def evaluate(learner, predict, split, *, seed, episodes, num_draws, meta_batch_size, num_classes, shots, shuffle=False):
-    """MSE of each object of `split`, averaged over its episodes.
+def evaluate(predict, tasks, *, seed, episodes, num_draws, batch_size, shuffle=False):
+    """MSE of each task (an object) of `tasks`, averaged over its episodes.
 
     Args:
-      predict: `learner.predict`, compiled.
-      seed: fixes episodes and draws of theta; episodes: per object; num_draws: draws of theta whose predictions are
-        averaged, 1 is enough if nothing in the learner is stochastic.
+      predict: (batch, seed) -> (predictions, pre_mse or None), a learner's with its weights.
+      tasks: what `training.run` describes, a PoseSplit for one.
+      seed: fixes episodes and draws of theta; episodes: per task; num_draws: draws of theta whose predictions are
+        averaged; batch_size: tasks in one call of `predict`.
       shuffle: permute each support set's labels. A learner that ignores its support set does not notice.
 
     Returns:
-      per_object: float [objects], (turns x 10)^2; pre_mse: mean support error before adapting, None if undefined.
+      per_task: float [tasks], label units squared; pre_mse: mean support error before adapting, None if undefined.
     """
-    num_draws = num_draws if learner.stochastic else 1
-    squared_errors = [[] for _ in range(len(split))]
+    squared_errors = [[] for _ in range(len(tasks))]
     pre_mses, num_done, begun = [], 0, time.monotonic()
     printed = begun
-    for objects, batch in evaluation_batches(split, seed, episodes, meta_batch_size, num_classes, shots):
+    for indices, batch in tasks.evaluation_batches(seed, episodes, batch_size):
         if shuffle:
-            # Views come in random order, so each label moved on by one is as random, and none stays where it was.
+            # Points come in random order, so each label moved on by one is as random, and none stays where it was.
             batch = batch._replace(context_y=np.roll(batch.context_y, 1, axis=1))
         mean_prediction = 0.0
         for draw in range(num_draws):
@@ -34,22 +32,22 @@ def evaluate(learner, predict, split, *, seed, episodes, num_draws, meta_batch_s
             mean_prediction += predictions.numpy() / num_draws
             if pre_mse is not None:
                 pre_mses.append(float(pre_mse))
-        num_done += len(objects)
+        num_done += len(indices)
         if (now := time.monotonic()) - printed > 30:
-            minutes = (now - begun) / num_done * (len(split) * episodes - num_done) / 60
-            print(f"evaluated {num_done}/{len(split) * episodes} episodes  {minutes:.1f} min left", flush=True)
+            minutes = (now - begun) / num_done * (len(tasks) * episodes - num_done) / 60
+            print(f"evaluated {num_done}/{len(tasks) * episodes} episodes  {minutes:.1f} min left", flush=True)
             printed = now
         errors = np.mean((mean_prediction - batch.target_y) ** 2, axis=(1, 2))
-        for i, error in zip(objects, errors, strict=False):  # the last batch is filled up
+        for i, error in zip(indices, errors, strict=False):  # the last batch is filled up
             squared_errors[i].append(error)
     return np.array([np.mean(errors) for errors in squared_errors]), float(np.mean(pre_mses)) if pre_mses else None
 
 
-def protocol(learner, predict, train, val, **settings):
-    """The numbers of result.json: errors on the held-out and the training objects, and with shuffled support labels."""
-    per_object, pre_mse = evaluate(learner, predict, val, **settings)
-    shuffled, _ = evaluate(learner, predict, val, **settings, shuffle=True)
-    on_train, _ = evaluate(learner, predict, train, **settings)
+def protocol(predict, train, val, **settings):
+    """The numbers of result.json: errors on the held-out and the training tasks, and with shuffled support labels."""
+    per_object, pre_mse = evaluate(predict, val, **settings)
+    shuffled, _ = evaluate(predict, val, **settings, shuffle=True)
+    on_train, _ = evaluate(predict, train, **settings)
     return {
         "meta_test_mse": float(per_object.mean()),
         "meta_test_se": float(per_object.std(ddof=1) / np.sqrt(len(per_object))) if len(per_object) > 1 else None,

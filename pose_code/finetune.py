@@ -22,10 +22,11 @@ pose_learners.define_weight_decay_flags(False)
 
 def main(argv):
     del argv
-    learner = pose_learners.pose_maml(training.setup(), adapt_encoder=True, inner_loop=False)
+    learner = pose_learners.pose_maml(adapt_encoder=True, inner_loop=False)
     decay = f".beta-{FLAGS.beta:g}" if FLAGS.weight_decay else ""
     training.run(
         learner,
+        *pose_learners.load_splits(),
         method="finetune",
         run_name=f"finetune.meta_lr-{FLAGS.meta_lr:g}.update_lr-{FLAGS.update_lr:g}{decay}",
         iterations_flag="metatrain_iterations",

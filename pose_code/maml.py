@@ -2,10 +2,10 @@
 
 import tensorflow as tf
 
-from pose_code.bayes_layers import PointWeights, draw_code
+from pose_code.bayes_layers import draw_code
 
 
-def adapt(loss_fn, weights, num_updates, update_lr, stop_grad=False):
+def adapt(loss_fn, weights, num_updates, update_lr, stop_grad=False, unroll=True):
     """The inner loop: `num_updates` steps of gradient descent on one task's support set.
 
     Args:
@@ -13,22 +13,29 @@ def adapt(loss_fn, weights, num_updates, update_lr, stop_grad=False):
       weights: dict name -> tensor, the shared start.
       update_lr: step size alpha.
       stop_grad: treat each step's gradient as a constant (first-order MAML).
+      unroll: one piece of graph a step, the fastest form to differentiate through. False is a loop: for many steps that
+        nothing is differentiated through, as at meta-test, a graph of one step that is there at once.
 
     Returns:
-      fast_weights, a dict like `weights`, differentiable with respect to the start (second order unless stop_grad),
-      and the list of support losses before each step.
+      fast_weights, a dict like `weights`, differentiable with respect to the start (second order unless stop_grad).
     """
-    fast_weights, losses = dict(weights), []
-    for _ in range(num_updates):
+
+    def step(fast_weights):
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(fast_weights)
             loss = loss_fn(fast_weights)
         gradients = tape.gradient(loss, fast_weights)
         if stop_grad:
             gradients = {name: tf.stop_gradient(gradient) for name, gradient in gradients.items()}
-        fast_weights = {name: w - update_lr * gradients[name] for name, w in fast_weights.items()}
-        losses.append(loss)
-    return fast_weights, losses
+        return {name: w - update_lr * gradients[name] for name, w in fast_weights.items()}
+
+    if not unroll:
+        loop = tf.while_loop(lambda i, _: i < num_updates, lambda i, fast: (i + 1, step(fast)), (0, dict(weights)))
+        return loop[1]
+    fast_weights = dict(weights)
+    for _ in range(num_updates):
+        fast_weights = step(fast_weights)
+    return fast_weights
 
 
 def mean_squared_error(prediction, y):
@@ -39,64 +46,73 @@ def mean_squared_error(prediction, y):
 class Maml:
     """Outer loss of MAML and its meta-regularized forms.
 
-    The network is head(encode(x)). The head's convolutions and output layer are adapted; its normalisation offsets are
-    meta-learned only. The encoder is adapted too (`adapt_encoder`, plain MAML) or shared by all tasks, and then may be
-    stochastic in its weights (`encoder` is GaussianWeights: MR on weights, Eq. 5) or in its code (`stochastic_code`:
-    MR on activations, Eq. 3).
+    The network is head(encode(x)). The head's weights are adapted; its offsets (of a normalisation) are meta-learned
+    only. The encoder is adapted too (`adapt_encoder`, plain MAML) or shared by all tasks, and then may be stochastic in
+    its weights (they have a rho: MR on weights, Eq. 5) or in its code (`stochastic_code`: MR on activations, Eq. 3).
     """
 
     def __init__(
         self,
         *,
-        encoder,
-        head,
-        offsets,
+        init,
         encode,
         predict_from_code,
         adapt_encoder,
         num_updates,
         test_num_updates,
         update_lr,
+        test_update_lr=None,
         stop_grad=False,
         stochastic_code=False,
         beta=0.0,
         kl_on="query",
+        inner_loop="map",
     ):
-        """encoder: PointWeights or GaussianWeights of `encode(weights, x)`, x [n, ...] -> code [n, dim]. head, offsets:
-        dicts of arrays for `predict_from_code(weights, code) -> [n, dim_y]`. beta: factor of the KL in the outer loss.
-        kl_on: whose code the KL of `stochastic_code` is taken on, the "query" points (Eq. 3) or the "context" points.
         """
-        self.encoder, self.head, self.offsets = encoder, PointWeights(head), PointWeights(offsets)
-        self.encode, self.predict_from_code = encode, predict_from_code
+        init: NumPy generator -> start values, {"encoder", "head", "offsets": Weights}.
+        encode: (dict of the encoder's weights, x [n, ...]) -> code [n, dim].
+        predict_from_code: (dict of head and offsets, code) -> [n, dim_y].
+        test_update_lr: the inner step size at meta-test; None takes update_lr.
+        beta: factor of the KL in the outer loss. kl_on: whose code the KL of `stochastic_code` is taken on, the "query"
+        points (Eq. 3) or the "context" points.
+        inner_loop: "map" adapts to one task after the other, "vectorized" to all at once, with a batch of weights.
+        """
+        self.init, self.encode, self.predict_from_code = init, encode, predict_from_code
         self.adapt_encoder, self.stochastic_code = adapt_encoder, stochastic_code
         self.num_updates, self.test_num_updates = num_updates, test_num_updates
         self.update_lr, self.stop_grad = update_lr, stop_grad
-        self.beta, self.kl_on = beta, kl_on
-        self.stochastic = encoder.stochastic or stochastic_code
-        self.modules = {"encoder": self.encoder, "head": self.head, "offsets": self.offsets}
+        self.test_update_lr = update_lr if test_update_lr is None else test_update_lr
+        self.beta, self.kl_on, self.inner_loop = beta, kl_on, inner_loop
         self.train_tags = {"pre_mse": "Pre-mse", "mse": f"Post-mse_{num_updates}"}
         self.val_tags = {"pre_mse": "Pre-mse", "mse": f"Post-mse_{test_num_updates}"}
 
-    def loss(self, batch, seed):
+    def stochastic(self, weights):
+        """Whether predictions with these weights depend on the seed."""
+        return self.stochastic_code or weights["encoder"].stochastic
+
+    def loss(self, weights, batch, seed):
         """Outer loss of one MetaBatch and its metrics. seed: int tensor [2] for theta (one draw a meta-batch)."""
-        predictions, pre_mse, kl = self._adapt_and_predict(batch, seed, self.num_updates)
+        predictions, pre_mse, kl = self._adapt_and_predict(weights, batch, seed, self.num_updates, self.update_lr)
         mse = tf.reduce_mean(mean_squared_error(predictions, batch.target_y))
         metrics = {"pre_mse": pre_mse, "mse": mse, "kl": kl}
         return mse + self.beta * kl, metrics
 
-    def predict(self, batch, seed):
-        """Meta-test: predictions [tasks, n, dim_y] on the query set after `test_num_updates` steps, and the support MSE
-        before the first (scalar)."""
-        predictions, pre_mse, _ = self._adapt_and_predict(batch, seed, self.test_num_updates)
+    def predict(self, weights, batch, seed, num_updates=None):
+        """Meta-test: predictions [tasks, n, dim_y] on the query set after num_updates (`test_num_updates`) inner steps,
+        and the support MSE before the first (scalar). Not to be differentiated."""
+        num_updates = self.test_num_updates if num_updates is None else num_updates
+        predictions, pre_mse, _ = self._adapt_and_predict(
+            weights, batch, seed, num_updates, self.test_update_lr, unroll=False
+        )
         return predictions, pre_mse
 
-    def _adapt_and_predict(self, batch, seed, num_updates):
+    def _adapt_and_predict(self, weights, batch, seed, num_updates, update_lr, unroll=True):
         seed_theta, seed_code = tf.unstack(tf.random.split(seed, 2))
-        theta, kl = self.encoder.sample(seed_theta), self.encoder.kl()
-        weights, offsets = self.head.mean, self.offsets.mean
+        theta, kl = weights["encoder"].sample(seed_theta), weights["encoder"].kl()
+        adapted, offsets = weights["head"].mean, weights["offsets"].mean
         context, target = batch.context_x, batch.target_x
         if self.adapt_encoder:
-            weights = theta | weights
+            adapted = theta | adapted
         else:
             # All support and query points of the meta-batch in one call: nothing here depends on the task.
             context, target, code_kl = draw_code(
@@ -114,12 +130,13 @@ class Maml:
             def support_loss(fast_weights):
                 return mean_squared_error(forward(fast_weights, context_x), context_y)
 
-            fast_weights, losses = adapt(support_loss, weights, num_updates, self.update_lr, self.stop_grad)
-            return forward(fast_weights, target_x), losses[0] if losses else support_loss(weights)
+            fast_weights = adapt(support_loss, adapted, num_updates, update_lr, self.stop_grad, unroll)
+            return forward(fast_weights, target_x), support_loss(adapted)
 
-        predictions, pre_mse = tf.map_fn(
-            one_task,
-            (context, batch.context_y, target),
-            fn_output_signature=(tf.TensorSpec(batch.target_y.shape[1:]), tf.TensorSpec([])),
-        )
+        tasks = (context, batch.context_y, target)
+        if self.inner_loop == "vectorized":
+            predictions, pre_mse = tf.vectorized_map(one_task, tasks)
+        else:
+            output = (tf.TensorSpec([target.shape[1], batch.context_y.shape[-1]]), tf.TensorSpec([]))
+            predictions, pre_mse = tf.map_fn(one_task, tasks, fn_output_signature=output)
         return predictions, tf.reduce_mean(pre_mse), kl

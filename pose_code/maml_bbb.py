@@ -23,12 +23,10 @@ pose_learners.define_posterior_flags(var=-20.0)
 
 def main(argv):
     del argv
-    rng = training.setup()
-    learner = pose_learners.pose_maml(
-        rng, adapt_encoder=False, encoder_weights=pose_learners.gaussian_weights(rng), beta=FLAGS.beta
-    )
+    learner = pose_learners.pose_maml(adapt_encoder=False, bayesian_encoder=True, beta=FLAGS.beta)
     training.run(
         learner,
+        *pose_learners.load_splits(),
         method="maml_bbb",
         run_name=f"maml_bbb.beta-{FLAGS.beta:g}.meta_lr-{FLAGS.meta_lr:g}.update_lr-{FLAGS.update_lr:g}",
         iterations_flag="metatrain_iterations",

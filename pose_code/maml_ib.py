@@ -22,11 +22,10 @@ pose_learners.define_code_flags()
 
 def main(argv):
     del argv
-    learner = pose_learners.pose_maml(
-        training.setup(), adapt_encoder=False, stochastic_code=True, beta=FLAGS.beta, kl_on=FLAGS.kl_on
-    )
+    learner = pose_learners.pose_maml(adapt_encoder=False, stochastic_code=True, beta=FLAGS.beta, kl_on=FLAGS.kl_on)
     training.run(
         learner,
+        *pose_learners.load_splits(),
         method="maml_ib",
         run_name=f"maml_ib.beta-{FLAGS.beta:g}.meta_lr-{FLAGS.meta_lr:g}.update_lr-{FLAGS.update_lr:g}",
         iterations_flag="metatrain_iterations",

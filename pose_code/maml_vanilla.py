@@ -23,10 +23,11 @@ pose_learners.define_weight_decay_flags(True)
 
 def main(argv):
     del argv
-    learner = pose_learners.pose_maml(training.setup(), adapt_encoder=True)
+    learner = pose_learners.pose_maml(adapt_encoder=True)
     decay = f".beta-{FLAGS.beta:g}" if FLAGS.weight_decay else ""
     training.run(
         learner,
+        *pose_learners.load_splits(),
         method="maml_vanilla",
         run_name=f"maml_vanilla.meta_lr-{FLAGS.meta_lr:g}.update_lr-{FLAGS.update_lr:g}{decay}",
         iterations_flag="metatrain_iterations",

@@ -21,15 +21,14 @@ def init_neural_process(rng, *, dim_w, dim_y, dim_r, dim_z, hidden_r, hidden_g, 
 class NeuralProcess:
     """Loss of the CNP and its meta-regularized forms.
 
-    Stochastic in the encoder's weights (`encoder` is GaussianWeights: MR on weights, Eq. 5), in all weights (`decoder`
-    too: Bayes by Backprop), or in the code (`stochastic_code`: MR on activations, Eq. 3).
+    Stochastic in the encoder's weights (they have a rho: MR on weights, Eq. 5), in all weights (the decoder's too:
+    Bayes by Backprop), or in the code (`stochastic_code`: MR on activations, Eq. 3).
     """
 
     def __init__(
         self,
         *,
-        encoder,
-        decoder,
+        init,
         encode,
         num_hidden_r,
         num_hidden_g,
@@ -39,42 +38,46 @@ class NeuralProcess:
         beta=0.0,
         kl_on="query",
     ):
-        """encoder: weights of `encode(weights, x)`, x [n, ...] -> code w [n, dim_w]. decoder: weights made by
-        `init_neural_process`. Both PointWeights or GaussianWeights. beta: factor of the KL in the loss.
-        kl_on: whose code the KL of `stochastic_code` is taken on, the "query" points (Eq. 3) or the "context" points.
         """
-        self.encoder, self.decoder, self.encode = encoder, decoder, encode
+        init: NumPy generator -> start values, {"encoder", "decoder": Weights}, the latter of `init_neural_process`.
+        encode: (dict of the encoder's weights, x [n, ...]) -> code w [n, dim_w].
+        beta: factor of the KL in the loss. kl_on: whose code the KL of `stochastic_code` is taken on, the "query"
+        points (Eq. 3) or the "context" points.
+        """
+        self.init, self.encode = init, encode
         self.num_hidden_r, self.num_hidden_g = num_hidden_r, num_hidden_g
         self.deterministic, self.facto = deterministic, facto
         self.stochastic_code, self.beta, self.kl_on = stochastic_code, beta, kl_on
-        self.stochastic = encoder.stochastic or decoder.stochastic or stochastic_code or not deterministic
-        self.modules = {"encoder": self.encoder, "decoder": self.decoder}
         self.train_tags = self.val_tags = {"mse": "mse"}
 
-    def loss(self, batch, seed):
+    def stochastic(self, weights):
+        """Whether predictions with these weights depend on the seed."""
+        return self.stochastic_code or not self.deterministic or any(part.stochastic for part in weights.values())
+
+    def loss(self, weights, batch, seed):
         """Loss of one MetaBatch and its metrics. seed: int tensor [2] for theta (one draw a meta-batch)."""
-        predictions, kl = self._predict(batch, seed)
+        predictions, kl = self._predict(weights, batch, seed)
         mse = tf.reduce_mean(mean_squared_error(predictions, batch.target_y))
         return mse + self.beta * kl, {"mse": mse, "kl": kl}
 
-    def predict(self, batch, seed):
+    def predict(self, weights, batch, seed):
         """Predictions [tasks, n, dim_y] on the query set; None: a CNP has no error before it sees a support set."""
-        return self._predict(batch, seed)[0], None
+        return self._predict(weights, batch, seed)[0], None
 
-    def _predict(self, batch, seed):
+    def _predict(self, weights, batch, seed):
         seed_theta, seed_decoder, seed_code, seed_z = tf.unstack(tf.random.split(seed, 4))
-        theta, weights = self.encoder.sample(seed_theta), self.decoder.sample(seed_decoder)
+        theta, decoder = weights["encoder"].sample(seed_theta), weights["decoder"].sample(seed_decoder)
         w, w_target, code_kl = draw_code(
             self.encode, theta, batch.context_x, batch.target_x, seed_code, self.stochastic_code, self.kl_on
         )
         # pair features [tasks, K, dim_r], aggregated over the support set: r [tasks, dim_r]
-        lifted_y = networks.mlp(weights, "lift", 1, batch.context_y)
-        r = networks.mlp(weights, "pair", self.num_hidden_r + 1, tf.concat([w, lifted_y], axis=-1))
-        z = networks.mlp(weights, "task", 1, tf.reduce_mean(r, axis=1))
+        lifted_y = networks.mlp(decoder, "lift", 1, batch.context_y)
+        r = networks.mlp(decoder, "pair", self.num_hidden_r + 1, tf.concat([w, lifted_y], axis=-1))
+        z = networks.mlp(decoder, "task", 1, tf.reduce_mean(r, axis=1))
         if not self.deterministic:
             mean, untransformed_scale = tf.split(z, 2, axis=-1)
             z = mean + tf.nn.softplus(untransformed_scale) * tf.random.stateless_normal(tf.shape(mean), seed_z)
         # every query point sees its task's z: [tasks, n, dim_z + dim_w] -> [tasks, n, dim_y]
         z = tf.repeat(self.facto * z[:, None], w_target.shape[1], axis=1)
-        predictions = networks.mlp(weights, "decoder", self.num_hidden_g + 1, tf.concat([z, w_target], axis=-1))
-        return predictions, self.encoder.kl() + self.decoder.kl() + code_kl
+        predictions = networks.mlp(decoder, "decoder", self.num_hidden_g + 1, tf.concat([z, w_target], axis=-1))
+        return predictions, weights["encoder"].kl() + weights["decoder"].kl() + code_kl

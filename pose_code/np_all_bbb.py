@@ -21,15 +21,14 @@ pose_learners.define_posterior_flags(var=-3.0)
 
 def main(argv):
     del argv
-    rng = training.setup()
     learner = pose_learners.pose_np(
-        rng,
-        encoder_weights=pose_learners.gaussian_weights(rng),
-        decoder_weights=pose_learners.gaussian_weights(rng),
+        bayesian_encoder=True,
+        bayesian_decoder=True,
         beta=FLAGS.beta,
     )
     training.run(
         learner,
+        *pose_learners.load_splits(),
         method="np_all_bbb",
         run_name=f"np_bbb_all.beta-{FLAGS.beta:g}.update_lr-{FLAGS.update_lr:g}",
         iterations_flag="num_updates",

@@ -22,10 +22,10 @@ pose_learners.define_posterior_flags(var=-3.0)
 
 def main(argv):
     del argv
-    rng = training.setup()
-    learner = pose_learners.pose_np(rng, encoder_weights=pose_learners.gaussian_weights(rng), beta=FLAGS.beta)
+    learner = pose_learners.pose_np(bayesian_encoder=True, beta=FLAGS.beta)
     training.run(
         learner,
+        *pose_learners.load_splits(),
         method="np_bbb",
         run_name=f"np_bbb.beta-{FLAGS.beta:g}.update_lr-{FLAGS.update_lr:g}",
         iterations_flag="num_updates",

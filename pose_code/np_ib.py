@@ -22,9 +22,10 @@ pose_learners.define_code_flags()
 
 def main(argv):
     del argv
-    learner = pose_learners.pose_np(training.setup(), stochastic_code=True, beta=FLAGS.beta, kl_on=FLAGS.kl_on)
+    learner = pose_learners.pose_np(stochastic_code=True, beta=FLAGS.beta, kl_on=FLAGS.kl_on)
     training.run(
         learner,
+        *pose_learners.load_splits(),
         method="np_ib",
         run_name=f"np_ib.beta-{FLAGS.beta:g}.update_lr-{FLAGS.update_lr:g}",
         iterations_flag="num_updates",

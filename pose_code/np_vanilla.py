@@ -22,10 +22,11 @@ pose_learners.define_weight_decay_flags(False)
 
 def main(argv):
     del argv
-    learner = pose_learners.pose_np(training.setup())
+    learner = pose_learners.pose_np()
     decay = f".beta-{FLAGS.beta:g}" if FLAGS.weight_decay else ""
     training.run(
         learner,
+        *pose_learners.load_splits(),
         method="np_vanilla",
         run_name=f"np_vanilla.update_lr-{FLAGS.update_lr:g}{decay}",
         iterations_flag="num_updates",

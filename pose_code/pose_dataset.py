@@ -21,8 +21,9 @@ turns x 10. target_x, target_y: the same for the query set. K = num_classes * up
 class PoseSplit:
     """Objects of one split. images: uint8 [objects, views, dim_im, dim_im, 1]; labels: float32 [.., dim_y]."""
 
-    def __init__(self, path, dim_im, dim_y):
-        """Reads a pickle of `data_gen`. Raises UserError with the file's name if it is missing or not one."""
+    def __init__(self, path, dim_im, dim_y, num_classes, shots):
+        """Reads a pickle of `data_gen`. Raises UserError with the file's name if it is missing or not one, or if a task
+        of num_classes objects with 2 x shots views each cannot be drawn."""
         try:
             images, labels = pickles.load(path)
             images, labels = np.asarray(images), np.asarray(labels, np.float32)
@@ -40,25 +41,22 @@ class PoseSplit:
             raise UserError(f"{path}: labels run from {labels.min():g} to {labels.max():g}, not within [0, 1]")
         if not 1 <= dim_y <= 3:
             raise UserError(f"--dim_y={dim_y}: a label has 3 numbers (x, y, angle); give 1 (angle), 2 or 3")
-        self.path = path
+        if not 1 <= num_classes <= len(images):
+            raise UserError(f"--num_classes={num_classes}: {path} has {len(images)} objects")
+        if not 1 <= shots <= images.shape[1] // 2:
+            raise UserError(
+                f"--update_batch_size={shots}: support and query need {2 * shots} views of an object and {path} "
+                f"has {images.shape[1]}"
+            )
+        self.num_classes, self.shots = num_classes, shots
         self.images = _reduce(images, dim_im, path)[..., None]
         self.labels = labels[..., -dim_y:] * LABEL_SCALE
 
     def __len__(self):
         return len(self.images)
 
-    def check(self, num_classes, shots):
-        """Raises UserError if a task of num_classes objects with 2 x shots views each cannot be drawn."""
-        if not 1 <= num_classes <= len(self):
-            raise UserError(f"--num_classes={num_classes}: {self.path} has {len(self)} objects")
-        if not 1 <= shots <= self.images.shape[1] // 2:
-            raise UserError(
-                f"--update_batch_size={shots}: support and query need {2 * shots} views of an object and {self.path} "
-                f"has {self.images.shape[1]}"
-            )
-
-    def gather(self, objects, views, num_context):
-        """MetaBatch of given objects [tasks, num_classes] and views [tasks, num_classes, shots * 2]."""
+    def gather(self, objects, views):
+        """MetaBatch of given objects [tasks, num_classes] and views [tasks, num_classes, 2 * shots]."""
         tasks = len(objects)
         x, y = self.images[objects[..., None], views], self.labels[objects[..., None], views]
 
@@ -66,40 +64,37 @@ class PoseSplit:
             return a.reshape(tasks, -1, *a.shape[3:])
 
         return MetaBatch(
-            points(x[:, :, :num_context]), points(y[:, :, :num_context]),
-            points(x[:, :, num_context:]), points(y[:, :, num_context:]),
+            points(x[:, :, : self.shots]), points(y[:, :, : self.shots]),
+            points(x[:, :, self.shots :]), points(y[:, :, self.shots :]),
         )  # fmt: skip
 
+    def sample(self, rng, meta_batch_size):
+        """The sampler: tasks of num_classes distinct objects, 2 x shots distinct views each, half support, half query.
 
-def sample_meta_batch(split, rng, meta_batch_size, num_classes, shots):
-    """The sampler: tasks of `num_classes` distinct objects, 2 x shots distinct views each, half support, half query.
+        Objects do not repeat within the meta-batch as long as there are enough of them.
+        """
+        wanted = meta_batch_size * self.num_classes
+        rounds = [rng.permutation(len(self)) for _ in range(-(-wanted // len(self)))]
+        objects = np.concatenate(rounds)[:wanted].reshape(meta_batch_size, self.num_classes)
+        return self.gather(objects, self._draw_views(rng, objects.shape))
 
-    Objects do not repeat within the meta-batch as long as there are enough of them.
-    """
-    wanted = meta_batch_size * num_classes
-    rounds = [rng.permutation(len(split)) for _ in range(-(-wanted // len(split)))]
-    objects = np.concatenate(rounds)[:wanted].reshape(meta_batch_size, num_classes)
-    return split.gather(objects, _draw_views(split, rng, objects.shape, shots), shots)
+    def evaluation_batches(self, seed, episodes, batch_size):
+        """The evaluation protocol's episodes: each object `episodes` times, views fixed by `seed`, support labels too.
 
+        Yields (objects [tasks], MetaBatch of batch_size tasks); the last batch is filled up with repeated tasks, and
+        `objects` is shorter there. With num_classes > 1 an object's task also holds the objects that follow it.
+        """
+        first = np.tile(np.arange(len(self)), episodes)
+        objects = (first[:, None] + np.arange(self.num_classes)) % len(self)
+        views = self._draw_views(np.random.default_rng(seed), objects.shape)
+        for start in range(0, len(first), batch_size):
+            rows = np.arange(start, start + batch_size) % len(first)
+            yield first[start : start + batch_size], self.gather(objects[rows], views[rows])
 
-def evaluation_batches(split, seed, episodes, meta_batch_size, num_classes, shots):
-    """The evaluation protocol's episodes: each object `episodes` times, views fixed by `seed`, support labels too.
-
-    Yields (objects [tasks], MetaBatch of meta_batch_size tasks); the last batch is filled up with repeated tasks, and
-    `objects` is shorter there. With num_classes > 1 an object's task also holds the objects that follow it.
-    """
-    first = np.tile(np.arange(len(split)), episodes)
-    objects = (first[:, None] + np.arange(num_classes)) % len(split)
-    views = _draw_views(split, np.random.default_rng(seed), objects.shape, shots)
-    for start in range(0, len(first), meta_batch_size):
-        rows = np.arange(start, start + meta_batch_size) % len(first)
-        yield first[start : start + meta_batch_size], split.gather(objects[rows], views[rows], shots)
-
-
-def _draw_views(split, rng, shape, shots):
-    """Distinct views for each of an array of objects: int [*shape, 2 * shots]."""
-    num_views = split.images.shape[1]
-    return np.argsort(rng.random((*shape, num_views)), axis=-1)[..., : 2 * shots]
+    def _draw_views(self, rng, shape):
+        """Distinct views for each of an array of objects: int [*shape, 2 * shots]."""
+        num_views = self.images.shape[1]
+        return np.argsort(rng.random((*shape, num_views)), axis=-1)[..., : 2 * self.shots]
 
 
 def _reduce(images, dim_im, path):

@@ -4,15 +4,24 @@ The eight scripts differ in what is adapted, what is stochastic and what is pena
 """
 
 import functools
+from pathlib import Path
 
 from absl import flags
 
 from pose_code import networks, training
-from pose_code.bayes_layers import GaussianWeights, PointWeights
+from pose_code.bayes_layers import gaussian_weights, point_weights
 from pose_code.maml import Maml
 from pose_code.neural_process import NeuralProcess, init_neural_process
+from pose_code.pose_dataset import PoseSplit
+from pose_data.cli import UserError
 
 FLAGS = flags.FLAGS
+
+flags.DEFINE_string("data_dir", None, "folder of the two pickles that pose_data/data_gen.py writes", required=True)
+flags.DEFINE_list("data", "train_data.pkl,val_data.pkl", "file names of the training and the held-out objects")
+flags.DEFINE_integer("num_classes", 1, "objects per task", lower_bound=1)
+flags.DEFINE_integer("dim_im", 128, "side of the images in pixels; a divisor of the stored side averages blocks")
+flags.DEFINE_integer("dim_y", 1, "label numbers to predict, the last ones of (x, y, angle)")
 
 
 def define_maml_flags(inner_loop=True, **defaults):
@@ -67,28 +76,26 @@ def define_weight_decay_flags(weight_decay):
     flags.DEFINE_float("beta", 1e-3, "decay per step under --weight_decay", lower_bound=0.0)
 
 
-def gaussian_weights(rng):
-    """Constructor of a posterior whose kernels start at mu ~ N(0, 0.1^2), rho = --var.
-
-    That is the start of TensorFlow Probability's layers, which upstream used. Glorot's is half as large in the wide
-    layers, no larger than the noise of --var=-3, and MR-CNP then never learns: its posterior falls back to the prior.
-    """
-
-    def make(initial):
-        kernels = {name: rng.normal(0.0, 0.1, x.shape) for name, x in initial.items() if name.endswith("kernel")}
-        return GaussianWeights(initial | kernels, FLAGS.var)
-
-    return make
+def load_splits():
+    """PoseSplit of the training and of the held-out objects."""
+    if len(FLAGS.data) != 2:
+        raise UserError(f"--data={','.join(FLAGS.data)}: give two file names, training and held-out objects")
+    return [
+        PoseSplit(Path(FLAGS.data_dir) / name, FLAGS.dim_im, FLAGS.dim_y, FLAGS.num_classes, FLAGS.update_batch_size)
+        for name in FLAGS.data
+    ]
 
 
-def pose_maml(rng, *, adapt_encoder, encoder_weights=PointWeights, inner_loop=True, **kwargs):
+def pose_maml(*, adapt_encoder, bayesian_encoder=False, inner_loop=True, **kwargs):
     """Maml on the pose networks with the flags' settings. kwargs: stochastic_code, beta, kl_on of Maml."""
-    dim_code = FLAGS.dim_w * (2 if kwargs.get("stochastic_code") else 1)
-    head, offsets = networks.init_conv_head(rng, FLAGS.dim_w, FLAGS.num_filters, FLAGS.dim_y)
+
+    def init(rng):
+        head, offsets = networks.init_conv_head(rng, FLAGS.dim_w, FLAGS.num_filters, FLAGS.dim_y)
+        encoder = _init_encoder(rng, bayesian_encoder, kwargs)
+        return {"encoder": encoder, "head": point_weights(head), "offsets": point_weights(offsets)}
+
     return Maml(
-        encoder=encoder_weights(networks.init_image_encoder(rng, FLAGS.dim_im, dim_code)),
-        head=head,
-        offsets=offsets,
+        init=init,
         encode=networks.image_encoder,
         predict_from_code=functools.partial(networks.conv_head, norm=FLAGS.norm, max_pool=FLAGS.max_pool),
         adapt_encoder=adapt_encoder,
@@ -100,17 +107,21 @@ def pose_maml(rng, *, adapt_encoder, encoder_weights=PointWeights, inner_loop=Tr
     )
 
 
-def pose_np(rng, *, encoder_weights=PointWeights, decoder_weights=PointWeights, **kwargs):
+def pose_np(*, bayesian_encoder=False, bayesian_decoder=False, **kwargs):
     """NeuralProcess on the pose networks with the flags' settings. kwargs: stochastic_code, beta, kl_on of it."""
-    dim_code = FLAGS.dim_w * (2 if kwargs.get("stochastic_code") else 1)
     hidden_r, hidden_g = training.int_list("n_hidden_units_r"), training.int_list("n_hidden_units_g")
-    decoder = init_neural_process(
-        rng, dim_w=FLAGS.dim_w, dim_y=FLAGS.dim_y, dim_r=FLAGS.dim_r, dim_z=FLAGS.dim_z, hidden_r=hidden_r,
-        hidden_g=hidden_g, deterministic=FLAGS.deterministic,
-    )  # fmt: skip
+
+    def init(rng):
+        decoder = init_neural_process(
+            rng, dim_w=FLAGS.dim_w, dim_y=FLAGS.dim_y, dim_r=FLAGS.dim_r, dim_z=FLAGS.dim_z, hidden_r=hidden_r,
+            hidden_g=hidden_g, deterministic=FLAGS.deterministic,
+        )  # fmt: skip
+        encoder = _init_encoder(rng, bayesian_encoder, kwargs)
+        decoder = gaussian_weights(decoder, FLAGS.var, rng) if bayesian_decoder else point_weights(decoder)
+        return {"encoder": encoder, "decoder": decoder}
+
     return NeuralProcess(
-        encoder=encoder_weights(networks.init_image_encoder(rng, FLAGS.dim_im, dim_code)),
-        decoder=decoder_weights(decoder),
+        init=init,
         encode=networks.image_encoder,
         num_hidden_r=len(hidden_r),
         num_hidden_g=len(hidden_g),
@@ -118,6 +129,12 @@ def pose_np(rng, *, encoder_weights=PointWeights, decoder_weights=PointWeights, 
         facto=FLAGS.facto,
         **kwargs,
     )
+
+
+def _init_encoder(rng, bayesian, kwargs):
+    dim_code = FLAGS.dim_w * (2 if kwargs.get("stochastic_code") else 1)
+    encoder = networks.init_image_encoder(rng, FLAGS.dim_im, dim_code)
+    return gaussian_weights(encoder, FLAGS.var, rng) if bayesian else point_weights(encoder)
 
 
 def _override(defaults):

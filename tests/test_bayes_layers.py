@@ -5,26 +5,31 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from pose_code.bayes_layers import GaussianWeights, PointWeights, draw_code, gaussian_kl
+from pose_code.bayes_layers import Weights, draw_code, gaussian_kl, gaussian_weights, point_weights
 
 SEED = tf.constant([1, 2])
 
 
 def weights(rho=-1.0, shape=(3, 4)):
-    rng = np.random.default_rng(0)
-    initial = {"a/kernel": rng.normal(size=shape).astype(np.float32), "a/bias": np.ones(shape[-1], np.float32)}
-    return GaussianWeights(initial, rho)
+    mean = {"a/kernel": np.random.default_rng(0).normal(size=shape), "a/bias": np.ones(shape[-1])}
+    return tf.nest.map_structure(
+        lambda x: tf.Variable(x, dtype=tf.float32), Weights(mean, {"a/kernel": np.full(shape, rho)})
+    )
+
+
+def one_weight(mean, rho):
+    return Weights({"a/kernel": tf.constant([[mean]])}, {"a/kernel": tf.constant([[rho]])})
 
 
 def test_kl_of_one_weight_is_the_formula_by_hand():
     # mu = 0.5, rho = 0: sigma = log 2, KL = (sigma^2 + mu^2 - 1) / 2 - log sigma
-    posterior = GaussianWeights({"a/kernel": np.full((1, 1), 0.5, np.float32)}, 0.0)
+    posterior = one_weight(0.5, 0.0)
     sigma = math.log(2.0)
     np.testing.assert_allclose(posterior.kl(), (sigma**2 + 0.25 - 1) / 2 - math.log(sigma), rtol=1e-6)
 
 
 def test_kl_is_zero_at_the_prior():
-    posterior = GaussianWeights({"a/kernel": np.zeros((3, 3), np.float32)}, math.log(math.e - 1))
+    posterior = one_weight(0.0, math.log(math.e - 1))
     np.testing.assert_allclose(posterior.kl(), 0.0, atol=1e-6)
 
 
@@ -39,11 +44,12 @@ def test_kl_agrees_with_monte_carlo():
 
 
 def test_kl_stays_exact_for_tiny_scales():
-    posterior = GaussianWeights({"a/kernel": np.zeros((1, 1), np.float32)}, -40.0)
+    posterior = one_weight(0.0, -40.0)
     np.testing.assert_allclose(posterior.kl(), 40.0 - 0.5, rtol=1e-6)
     with tf.GradientTape() as tape:
+        tape.watch(posterior.rho)
         kl = posterior.kl()
-    np.testing.assert_allclose(tape.gradient(kl, posterior.rho_variables[0]), [[-1.0]], rtol=1e-5)
+    np.testing.assert_allclose(tape.gradient(kl, posterior.rho["a/kernel"]), [[-1.0]], rtol=1e-5)
 
 
 def test_biases_are_points_without_kl():
@@ -79,7 +85,7 @@ def test_gradient_of_the_sampled_loss_agrees_with_finite_differences():
 
     with tf.GradientTape() as tape:
         value = loss()
-    variables = [*posterior.variables, *posterior.rho_variables]
+    variables = tf.nest.flatten(posterior)
     for variable, gradient in zip(variables, tape.gradient(value, variables), strict=True):
         start, step = variable.numpy(), 1e-2
         for index in np.ndindex(*start.shape):
@@ -96,9 +102,19 @@ def test_gradient_of_the_sampled_loss_agrees_with_finite_differences():
 
 
 def test_point_weights_are_a_posterior_without_noise_or_kl():
-    point = PointWeights({"a/kernel": np.ones((2, 2), np.float32)})
+    point = point_weights({"a/kernel": tf.ones((2, 2))})
     np.testing.assert_array_equal(point.sample(SEED)["a/kernel"], np.ones((2, 2)))
-    assert float(point.kl()) == 0.0 and not point.rho_variables and not point.stochastic
+    assert float(point.kl()) == 0.0 and not point.rho and not point.stochastic
+
+
+def test_gaussian_weights_give_every_kernel_a_posterior_and_the_start_of_its_mean():
+    initial = {"a/kernel": np.full((50, 40), 9.0), "a/bias": np.ones(40), "norm0/offset": np.zeros(3)}
+    posterior = gaussian_weights(initial, -3.0, np.random.default_rng(0))
+    assert posterior.stochastic and set(posterior.rho) == {"a/kernel"} and set(posterior.mean) == set(initial)
+    np.testing.assert_array_equal(posterior.rho["a/kernel"], np.full((50, 40), -3.0))
+    np.testing.assert_allclose(posterior.mean["a/kernel"].std(), 0.1, rtol=0.05)
+    np.testing.assert_allclose(posterior.mean["a/kernel"].mean(), 0.0, atol=0.01)
+    np.testing.assert_array_equal(posterior.mean["a/bias"], np.ones(40))
 
 
 def encode(theta, x):

@@ -1,7 +1,5 @@
 """The meta-test protocol, with learners whose error is known beforehand."""
 
-import types
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -10,7 +8,7 @@ from pose_code.evaluation import evaluate, protocol
 from pose_code.pose_dataset import PoseSplit
 from pose_data import pickles
 
-SETTINGS = {"seed": 3, "episodes": 2, "num_draws": 4, "meta_batch_size": 4, "num_classes": 1, "shots": 3}
+SETTINGS = {"seed": 3, "episodes": 2, "num_draws": 4, "batch_size": 4}
 
 
 @pytest.fixture
@@ -19,18 +17,14 @@ def split(tmp_path):
     images = np.broadcast_to(np.arange(8, dtype=np.uint8)[None, :, None, None], (5, 8, 2, 2)).copy()
     labels = np.broadcast_to(np.arange(5)[:, None, None] / 10, (5, 8, 3))
     pickles.dump([images, labels.copy()], tmp_path / "a.pkl")
-    return PoseSplit(tmp_path / "a.pkl", 2, 1)
-
-
-def learner(stochastic):
-    return types.SimpleNamespace(stochastic=stochastic)
+    return PoseSplit(tmp_path / "a.pkl", 2, 1, 1, 3)
 
 
 def test_per_object_errors_are_in_the_order_of_the_objects(split):
     def predict(batch, seed):
         return tf.zeros(batch.target_y.shape), None
 
-    errors, pre_mse = evaluate(learner(False), predict, split, **SETTINGS)
+    errors, pre_mse = evaluate(predict, split, **SETTINGS)
     np.testing.assert_allclose(errors, np.arange(5) ** 2, rtol=1e-6)
     assert pre_mse is None
 
@@ -41,10 +35,10 @@ def test_predictions_of_several_draws_are_averaged_before_the_error(split):
     def predict(batch, seed):
         return tf.constant(batch.target_y) + 3.0 - 2.0 * tf.cast(seed[1], tf.float32), tf.constant(7.0)
 
-    errors, pre_mse = evaluate(learner(True), predict, split, **SETTINGS)
+    errors, pre_mse = evaluate(predict, split, **SETTINGS)
     np.testing.assert_allclose(errors, np.zeros(5), atol=1e-9)
     assert pre_mse == 7.0
-    errors, _ = evaluate(learner(False), predict, split, **SETTINGS)  # one draw where nothing is stochastic
+    errors, _ = evaluate(predict, split, **SETTINGS | {"num_draws": 1})
     np.testing.assert_allclose(errors, np.full(5, 9.0), rtol=1e-5)
 
 
@@ -57,7 +51,7 @@ def test_shuffling_moves_support_labels_but_neither_images_nor_query_labels(spli
             seen[shuffle].append(batch)
             return tf.zeros(batch.target_y.shape), None
 
-        evaluate(learner(False), predict, split, **SETTINGS, shuffle=shuffle)
+        evaluate(predict, split, **SETTINGS, shuffle=shuffle)
     for plain, shuffled in zip(seen[False], seen[True], strict=True):
         np.testing.assert_array_equal(plain.context_x, shuffled.context_x)
         np.testing.assert_array_equal(plain.target_y, shuffled.target_y)
@@ -76,7 +70,7 @@ def test_a_learner_that_ignores_its_support_set_does_not_notice_the_shuffling(sp
         return np.take_along_axis(batch.context_y, np.abs(y[:, :, None] - x[:, None]).argmin(-1)[..., None], 1), None
 
     for predict, notices in ((memorizer, False), (lambda b, s: (tf.constant(nearest(b, s)[0]), None), True)):
-        numbers = protocol(learner(False), predict, split, split, **SETTINGS)
+        numbers = protocol(predict, split, split, **SETTINGS)
         assert (numbers["shuffled_support_mse"] != numbers["meta_test_mse"]) == notices
         assert numbers["meta_train_mse"] == numbers["meta_test_mse"]
         np.testing.assert_allclose(

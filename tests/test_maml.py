@@ -1,13 +1,11 @@
 """The inner loop and the outer loss of MAML, on networks small enough to differentiate by hand."""
 
-import functools
-
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from pose_code import networks
-from pose_code.bayes_layers import GaussianWeights, PointWeights
+from pose_code.bayes_layers import gaussian_weights, point_weights
 from pose_code.maml import Maml, adapt
 from pose_code.pose_dataset import MetaBatch
 
@@ -18,11 +16,18 @@ def quadratic_loss(weights):
     return 0.5 * tf.reduce_sum(weights["w"] ** 2)
 
 
-def test_adapt_is_gradient_descent():
+@pytest.mark.parametrize("unroll", [True, False])
+def test_adapt_is_gradient_descent(unroll):
     # w <- w - alpha * w, three times
-    fast_weights, losses = adapt(quadratic_loss, {"w": tf.constant([2.0])}, 3, 0.1)
+    seen = []
+
+    def loss(weights):
+        seen.append(quadratic_loss(weights))
+        return seen[-1]
+
+    fast_weights = adapt(loss, {"w": tf.constant([2.0])}, 3, 0.1, unroll=unroll)
     np.testing.assert_allclose(fast_weights["w"], [2.0 * 0.9**3], rtol=1e-6)
-    np.testing.assert_allclose(losses, [2.0, 2.0 * 0.9**2, 2.0 * 0.9**4], rtol=1e-6)
+    np.testing.assert_allclose(seen, [2.0, 2.0 * 0.9**2, 2.0 * 0.9**4], rtol=1e-6)
 
 
 @pytest.mark.parametrize("stop_grad, expected", [(False, 0.9**3), (True, 1.0)])
@@ -30,31 +35,37 @@ def test_stop_grad_holds_for_all_inner_steps(stop_grad, expected):
     # d(w * 0.9^3)/dw; with every step's gradient a constant it is 1
     w = tf.Variable([2.0])
     with tf.GradientTape() as tape:
-        fast_weights, _ = adapt(quadratic_loss, {"w": w.value()}, 3, 0.1, stop_grad)
+        fast_weights = adapt(quadratic_loss, {"w": w.value()}, 3, 0.1, stop_grad)
     np.testing.assert_allclose(tape.gradient(fast_weights["w"], w), [expected], rtol=1e-6)
 
 
-def tiny_learner(adapt_encoder=True, encoder_weights=PointWeights, num_updates=2, **kwargs):
-    """A 3-number input, a 4-number code, tanh, a linear head."""
-    rng = np.random.default_rng(0)
-    offsets = {"norm0/offset": np.full(4, 0.1, np.float32)}
+class TinyLearner(Maml):
+    """A 3-number input, a 4-number code, tanh, a linear head; with its weights at hand as variables."""
 
-    def encode(weights, x):
-        return tf.linalg.matmul(x, weights["code/kernel"]) + weights["code/bias"]
+    def __init__(self, adapt_encoder=True, bayesian_encoder=False, num_updates=2, **kwargs):
+        def encode(weights, x):
+            return tf.linalg.matmul(x, weights["code/kernel"]) + weights["code/bias"]
 
-    def predict_from_code(weights, code):
-        return networks.mlp(weights, "out", 1, tf.tanh(code + weights["norm0/offset"]))
+        def predict_from_code(weights, code):
+            return networks.mlp(weights, "out", 1, tf.tanh(code + weights["norm0/offset"]))
 
-    dim_code = 8 if kwargs.get("stochastic_code") else 4
-    encoder = {
-        "code/kernel": rng.normal(size=(3, dim_code)).astype(np.float32),
-        "code/bias": rng.normal(size=dim_code).astype(np.float32),
-    }
-    return Maml(
-        encoder=encoder_weights(encoder), head=networks.init_mlp(rng, "out", [4, 1]), offsets=offsets, encode=encode,
-        predict_from_code=predict_from_code, adapt_encoder=adapt_encoder, num_updates=num_updates, test_num_updates=3,
-        update_lr=0.3, **kwargs,
-    )  # fmt: skip
+        def init(rng):
+            dim_code = 8 if kwargs.get("stochastic_code") else 4
+            encoder = {
+                "code/kernel": rng.normal(size=(3, dim_code)).astype(np.float32),
+                "code/bias": rng.normal(size=dim_code).astype(np.float32),
+            }
+            return {
+                "encoder": gaussian_weights(encoder, -1.0, rng) if bayesian_encoder else point_weights(encoder),
+                "head": point_weights(networks.init_mlp(rng, "out", [4, 1])),
+                "offsets": point_weights({"norm0/offset": np.full(4, 0.1, np.float32)}),
+            }
+
+        super().__init__(
+            init=init, encode=encode, predict_from_code=predict_from_code, adapt_encoder=adapt_encoder,
+            num_updates=num_updates, test_num_updates=3, update_lr=0.3, **kwargs,
+        )  # fmt: skip
+        self.weights = tf.nest.map_structure(tf.Variable, init(np.random.default_rng(0)))
 
 
 def tiny_batch():
@@ -62,23 +73,20 @@ def tiny_batch():
     return MetaBatch(*(tf.constant(rng.normal(size=(3, 5, n)), tf.float32) for n in (3, 1, 3, 1)))
 
 
-gaussian = functools.partial(GaussianWeights, untransformed_scale=-1.0)
-
-
 @pytest.mark.parametrize(
     "kwargs",
     [
         {"adapt_encoder": True},
         {"adapt_encoder": False},
-        {"adapt_encoder": False, "encoder_weights": gaussian, "beta": 0.01},
+        {"adapt_encoder": False, "bayesian_encoder": True, "beta": 0.01},
         {"adapt_encoder": False, "stochastic_code": True, "beta": 0.01},
     ],
     ids=["maml", "encoder_not_adapted", "mr_weights", "mr_activations"],
 )
 def test_meta_gradient_agrees_with_finite_differences(kwargs):
-    learner, batch = tiny_learner(**kwargs), tiny_batch()
-    loss_fn = tf.function(lambda: learner.loss(batch, SEED)[0])
-    variables = [v for m in learner.modules.values() for v in m.variables + m.rho_variables]
+    learner, batch = TinyLearner(**kwargs), tiny_batch()
+    loss_fn = tf.function(lambda: learner.loss(learner.weights, batch, SEED)[0])
+    variables = tf.nest.flatten(learner.weights)
     with tf.GradientTape() as tape:
         loss = loss_fn()
     gradients = tape.gradient(loss, variables)
@@ -102,16 +110,16 @@ def test_first_order_gradient_differs_from_second_order():
     batch = tiny_batch()
     gradients = []
     for stop_grad in (False, True):
-        learner = tiny_learner(stop_grad=stop_grad)
+        learner = TinyLearner(stop_grad=stop_grad)
         with tf.GradientTape() as tape:
-            loss, _ = learner.loss(batch, SEED)
-        gradients.append(tape.gradient(loss, learner.head.mean["out0/kernel"]))
+            loss, _ = learner.loss(learner.weights, batch, SEED)
+        gradients.append(tape.gradient(loss, learner.weights["head"].mean["out0/kernel"]))
     assert np.abs(gradients[0] - gradients[1]).max() > 1e-3
 
 
 def test_inner_loop_of_mr_maml_never_touches_the_encoder():
     """The weights that the inner loop hands to the network are the head's alone, at every step."""
-    learner, batch = tiny_learner(adapt_encoder=False), tiny_batch()
+    learner, batch = TinyLearner(adapt_encoder=False), tiny_batch()
     adapted = []
     original = learner.predict_from_code
 
@@ -120,12 +128,12 @@ def test_inner_loop_of_mr_maml_never_touches_the_encoder():
         return original(weights, code)
 
     learner.predict_from_code = record
-    learner.predict(batch, SEED)
+    learner.predict(learner.weights, batch, SEED)
     assert all(names == {"out0/kernel", "out0/bias", "norm0/offset"} for names, _ in adapted)
 
 
 def test_offsets_are_meta_learned_but_not_adapted():
-    learner, batch = tiny_learner(), tiny_batch()
+    learner, batch = TinyLearner(), tiny_batch()
     seen = []
     original = learner.predict_from_code
 
@@ -135,37 +143,37 @@ def test_offsets_are_meta_learned_but_not_adapted():
 
     learner.predict_from_code = record
     with tf.GradientTape() as tape:
-        loss, _ = learner.loss(batch, SEED)
+        loss, _ = learner.loss(learner.weights, batch, SEED)
     assert all(offset is seen[0] for offset in seen)
-    assert np.abs(tape.gradient(loss, learner.offsets.variables[0])).max() > 0
+    assert np.abs(tape.gradient(loss, learner.weights["offsets"].mean["norm0/offset"])).max() > 0
 
 
 def test_adaptation_lowers_the_support_error():
-    learner, batch = tiny_learner(num_updates=0), tiny_batch()
+    learner, batch = TinyLearner(num_updates=0), tiny_batch()
     same = batch._replace(target_x=batch.context_x, target_y=batch.context_y)
-    _, before = learner.loss(same, SEED)
-    predictions, pre_mse = learner.predict(same, SEED)
+    _, before = learner.loss(learner.weights, same, SEED)
+    predictions, pre_mse = learner.predict(learner.weights, same, SEED)
     np.testing.assert_allclose(before["mse"], pre_mse, rtol=1e-5)
     assert np.mean((predictions - batch.context_y) ** 2) < 0.8 * float(pre_mse)
 
 
 def test_without_inner_steps_the_loss_is_joint_training():
-    learner, batch = tiny_learner(num_updates=0), tiny_batch()
-    weights = {**learner.encoder.mean, **learner.head.mean, **learner.offsets.mean}
+    learner, batch = TinyLearner(num_updates=0), tiny_batch()
+    weights = {name: w for part in learner.weights.values() for name, w in part.mean.items()}
     prediction = learner.predict_from_code(weights, learner.encode(weights, tf.reshape(batch.target_x, [-1, 3])))
     expected = np.mean((prediction - tf.reshape(batch.target_y, [-1, 1])) ** 2)
-    np.testing.assert_allclose(learner.loss(batch, SEED)[0], expected, rtol=1e-5)
+    np.testing.assert_allclose(learner.loss(learner.weights, batch, SEED)[0], expected, rtol=1e-5)
 
 
 def test_kl_enters_the_outer_loss_once_with_beta():
-    learner, batch = tiny_learner(adapt_encoder=False, encoder_weights=gaussian, beta=0.5), tiny_batch()
-    loss, metrics = learner.loss(batch, SEED)
-    np.testing.assert_allclose(metrics["kl"], learner.encoder.kl(), rtol=1e-6)
-    np.testing.assert_allclose(loss, metrics["mse"] + 0.5 * learner.encoder.kl(), rtol=1e-6)
+    learner, batch = TinyLearner(adapt_encoder=False, bayesian_encoder=True, beta=0.5), tiny_batch()
+    loss, metrics = learner.loss(learner.weights, batch, SEED)
+    np.testing.assert_allclose(metrics["kl"], learner.weights["encoder"].kl(), rtol=1e-6)
+    np.testing.assert_allclose(loss, metrics["mse"] + 0.5 * learner.weights["encoder"].kl(), rtol=1e-6)
 
 
 def test_one_theta_serves_support_and_query_of_a_meta_batch():
-    learner, batch = tiny_learner(adapt_encoder=False, encoder_weights=gaussian), tiny_batch()
+    learner, batch = TinyLearner(adapt_encoder=False, bayesian_encoder=True), tiny_batch()
     same = batch._replace(target_x=batch.context_x, target_y=batch.context_y)
     codes = []
     original = learner.predict_from_code
@@ -175,6 +183,6 @@ def test_one_theta_serves_support_and_query_of_a_meta_batch():
         return original(weights, code)
 
     learner.predict_from_code = record
-    learner.predict(same, SEED)
+    learner.predict(learner.weights, same, SEED)
     for code in codes[1:4]:  # support loss and query prediction of the first task
         np.testing.assert_array_equal(code, codes[0])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pose_code.pose_dataset import PoseSplit, evaluation_batches, sample_meta_batch
+from pose_code.pose_dataset import PoseSplit
 from pose_data import pickles
 from pose_data.cli import UserError
 
@@ -26,16 +26,16 @@ def numbers(x):
 
 
 def test_images_and_labels_stay_together_in_label_units(path):
-    batch = sample_meta_batch(PoseSplit(path, SIDE, 1), np.random.default_rng(0), 3, 1, 4)
+    batch = PoseSplit(path, SIDE, 1, 1, 4).sample(np.random.default_rng(0), 3)
     assert batch.context_x.shape == batch.target_x.shape == (3, 4, SIDE, SIDE, 1) and batch.context_x.dtype == np.uint8
     np.testing.assert_allclose(batch.context_y[..., 0], numbers(batch.context_x) / 20, rtol=1e-6)
     np.testing.assert_allclose(batch.target_y[..., 0], numbers(batch.target_x) / 20, rtol=1e-6)
 
 
 def test_a_task_is_one_object_and_no_view_repeats(path):
-    split = PoseSplit(path, SIDE, 1)
+    split = PoseSplit(path, SIDE, 1, 1, 6)
     for seed in range(20):
-        batch = sample_meta_batch(split, np.random.default_rng(seed), 4, 1, 6)
+        batch = split.sample(np.random.default_rng(seed), 4)
         points = np.concatenate([numbers(batch.context_x), numbers(batch.target_x)], axis=1)
         objects = points // 20
         assert (objects == objects[:, :1]).all() and len(set(objects[:, 0])) == 4
@@ -43,39 +43,39 @@ def test_a_task_is_one_object_and_no_view_repeats(path):
 
 
 def test_num_classes_mixes_that_many_objects_in_a_task(path):
-    batch = sample_meta_batch(PoseSplit(path, SIDE, 1), np.random.default_rng(0), 2, 3, 4)
+    batch = PoseSplit(path, SIDE, 1, 3, 4).sample(np.random.default_rng(0), 2)
     for points in (batch.context_x, batch.target_x):
         assert points.shape[:2] == (2, 12)
         assert all(sorted(np.unique(task // 20, return_counts=True)[1]) == [4, 4, 4] for task in numbers(points))
 
 
 def test_more_tasks_than_objects_use_each_object_again(path):
-    batch = sample_meta_batch(PoseSplit(path, SIDE, 1), np.random.default_rng(0), 2 * OBJECTS, 1, 2)
+    batch = PoseSplit(path, SIDE, 1, 1, 2).sample(np.random.default_rng(0), 2 * OBJECTS)
     assert sorted(numbers(batch.context_x)[:, 0] // 20) == sorted([*range(OBJECTS)] * 2)
 
 
 def test_evaluation_visits_each_object_equally_and_is_fixed_by_its_seed(path):
-    split = PoseSplit(path, SIDE, 1)
-    first, again = (list(evaluation_batches(split, 5, 3, 4, 1, 2)) for _ in range(2))
+    split = PoseSplit(path, SIDE, 1, 1, 2)
+    first, again = (list(split.evaluation_batches(5, 3, 4)) for _ in range(2))
     assert sorted(np.concatenate([objects for objects, _ in first])) == sorted([*range(OBJECTS)] * 3)
     for (objects, batch), (_, same) in zip(first, again, strict=True):
         assert (numbers(batch.context_x)[: len(objects), 0] // 20 == objects).all() and len(batch.context_x) == 4
         np.testing.assert_array_equal(batch.context_x, same.context_x)
-    other = next(iter(evaluation_batches(split, 6, 3, 4, 1, 2)))[1]
+    other = next(iter(split.evaluation_batches(6, 3, 4)))[1]
     assert (numbers(other.context_x) != numbers(first[0][1].context_x)).any()
 
 
 def test_dim_im_takes_means_of_blocks(tmp_path):
     images = np.random.default_rng(0).integers(256, size=(2, 4, 8, 8)).astype(np.uint8)
     pickles.dump([images, np.zeros((2, 4, 3))], tmp_path / "a.pkl")
-    small = PoseSplit(tmp_path / "a.pkl", 4, 1).images
+    small = PoseSplit(tmp_path / "a.pkl", 4, 1, 1, 2).images
     assert small.shape == (2, 4, 4, 4, 1)
     assert abs(int(small[1, 2, 3, 0, 0]) - images[1, 2, 6:8, 0:2].mean()) <= 0.5
 
 
 def test_dim_y_takes_the_last_label_numbers(path):
-    assert PoseSplit(path, SIDE, 3).labels.shape == (OBJECTS, VIEWS, 3)
-    np.testing.assert_allclose(PoseSplit(path, SIDE, 1).labels[2, 3], [43 / 20], rtol=1e-6)
+    assert PoseSplit(path, SIDE, 3, 1, 4).labels.shape == (OBJECTS, VIEWS, 3)
+    np.testing.assert_allclose(PoseSplit(path, SIDE, 1, 1, 4).labels[2, 3], [43 / 20], rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -91,25 +91,24 @@ def test_dim_y_takes_the_last_label_numbers(path):
 def test_a_pickle_of_something_else_is_refused_by_name(tmp_path, images, labels, message):
     pickles.dump([images, labels], tmp_path / "a.pkl")
     with pytest.raises(UserError, match=message) as error:
-        PoseSplit(tmp_path / "a.pkl", 8, 1)
+        PoseSplit(tmp_path / "a.pkl", 8, 1, 1, 2)
     assert "a.pkl" in str(error.value)
 
 
 def test_missing_and_damaged_files_are_named(tmp_path, path):
     with pytest.raises(UserError, match=r"b\.pkl: no such file"):
-        PoseSplit(tmp_path / "b.pkl", 8, 1)
+        PoseSplit(tmp_path / "b.pkl", 8, 1, 1, 2)
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(UserError, match=r"train_data\.pkl"):
-        PoseSplit(path, 8, 1)
+        PoseSplit(path, 8, 1, 1, 2)
 
 
 def test_what_cannot_be_sampled_is_refused_by_flag(path):
-    split = PoseSplit(path, SIDE, 1)
     with pytest.raises(UserError, match="--update_batch_size=7"):
-        split.check(1, 7)
+        PoseSplit(path, SIDE, 1, 1, 7)
     with pytest.raises(UserError, match="--num_classes=8"):
-        split.check(8, 2)
+        PoseSplit(path, SIDE, 1, 8, 2)
     with pytest.raises(UserError, match="--dim_im=3"):
-        PoseSplit(path, 3, 1)
+        PoseSplit(path, 3, 1, 1, 2)
     with pytest.raises(UserError, match="--dim_y=4"):
-        PoseSplit(path, SIDE, 4)
+        PoseSplit(path, SIDE, 4, 1, 2)

@@ -1,0 +1,172 @@
+"""The folder of one run: what it holds and how a run goes on from it.
+
+flags.cfg (an absl flagfile), curve.csv, TensorBoard events, checkpoint-last.npz, checkpoint-final.npz, result.json.
+"""
+
+import contextlib
+import csv
+import fcntl
+import importlib.metadata
+import json
+import sys
+
+import numpy as np
+import tensorflow as tf
+from absl import flags
+
+from pose_code import checkpoints
+from pose_data.cli import UserError, atomic_path
+
+FLAGS = flags.FLAGS
+
+# What may differ between the run that wrote a checkpoint and the one that goes on with it.
+_MAY_CHANGE = {
+    "data_dir", "logdir", "checkpoint_every", "steps_per_call", "eval_episodes", "num_theta_samples", "eval_seed",
+    "eval_batch_size", "eval_num_updates", "num_threads", "test_num_updates", "test_update_lr",
+}  # fmt: skip
+_CHECKPOINTS = ("checkpoint-last.npz", "checkpoint-final.npz")
+
+
+class RunFolder:
+    """One trial: its settings, random streams, progress and records."""
+
+    def __init__(self, folder, number, method, iterations_flag):
+        self.folder, self.number, self.method, self.iterations_flag = folder, number, method, iterations_flag
+        self.flags = {flag.name: flag.value for flag in _own_flags()} | {"trial": number, "num_trials": 1}
+        self.step, self.seconds, self.checkpoint = 0, 0.0, None
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def rng(self, purpose, step=0):
+        """Generator for one purpose and iteration; streams of different purposes are independent."""
+        purposes = ("start values", "noise", "train", "val")
+        return np.random.default_rng([FLAGS.seed, self.number, purposes.index(purpose), step])
+
+    @contextlib.contextmanager
+    def lock(self):
+        with open(self.folder / "lock", "w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise UserError(
+                    f"{self.folder}: another run is working there; wait, or use another --trial or --logdir"
+                ) from None
+            yield
+
+    def find_checkpoint(self):
+        """Go on from the newest checkpoint, if there is one. Raises UserError if it is of another run or damaged."""
+        # A finished run that was given more iterations has a last checkpoint newer than the final one.
+        notes = {path: checkpoints.load_note(path) for name in _CHECKPOINTS if (path := self.folder / name).exists()}
+        if not notes:
+            if not FLAGS.train:
+                raise UserError(f"{self.folder}: no checkpoint to evaluate; train first, or mend --logdir and --trial")
+            return
+        path, note = max(notes.items(), key=lambda item: item[1]["step"])
+        iterations = self.flags[self.iterations_flag]
+        changed = [
+            f"--{name} was {note['flags'].get(name)}"
+            for name in self.flags
+            if name not in _MAY_CHANGE | {self.iterations_flag} and note["flags"].get(name) != self.flags[name]
+        ]
+        if note["method"] != self.method or changed:
+            what = "; ".join(changed) or f"method was {note['method']}"
+            raise UserError(f"{path}: of a run with other settings ({what}); use another --logdir or --trial")
+        if note["step"] > iterations:
+            raise UserError(f"{path}: has {note['step']} iterations, more than the {iterations} asked for")
+        self.checkpoint, self.step, self.seconds = path, note["step"], note["seconds"]
+
+    def finished(self):
+        """Whether the result of just these flags is there."""
+        result = self.folder / "result.json"
+        finished = (
+            result.exists()
+            and self.step >= self.flags[self.iterations_flag]
+            and json.loads(result.read_text())["flags"] == self.flags
+        )
+        if finished:
+            print(f"{result}: finished before; --train=False evaluates it again", flush=True)
+        return finished
+
+    def begin(self):
+        """Start or go on writing the folder's records."""
+        if self.step:
+            print(f"resuming {self.folder} at iteration {self.step}", flush=True)
+        # An absl flagfile: `--flagfile=RUN/flags.cfg --beta=0.1` replays the run with one change.
+        lines = [flag.serialize() for flag in _own_flags() if flag.value is not None and flag.name != "num_trials"]
+        lines = [f"--trial={self.number}" if line.startswith("--trial=") else line for line in lines]
+        write_text(self.folder / "flags.cfg", "".join(f"{line}\n" for line in lines))
+        self.curve = _Curve(self.folder / "curve.csv", self.step)
+        self.writer = tf.summary.create_file_writer(str(self.folder))
+
+    def save(self, name, arrays):
+        self.writer.flush()
+        note = {"method": self.method, "flags": self.flags, "step": self.step, "seconds": self.seconds}
+        checkpoints.save(self.folder / name, arrays, note)
+
+    def record(self, row, tags):
+        """A row of curve.csv and its TensorBoard scalars, under upstream's names where `tags` has one."""
+        self.curve.write(self.step, self.seconds, row)
+        with self.writer.as_default(step=self.step):
+            for name, value in row.items():
+                tf.summary.scalar(tags.get(name, name), value)
+
+    def write_result(self, numbers):
+        result = {
+            "method": self.method, "trial": self.number, "iterations": self.step, **numbers, "flags": self.flags,
+            "versions": versions(), "wall_time_s": self.seconds,
+        }  # fmt: skip
+        write_text(self.folder / "result.json", json.dumps(result, indent=1) + "\n")
+        print(
+            f"{self.method}: meta-test MSE {result['meta_test_mse']:.3g}, on the training tasks "
+            f"{result['meta_train_mse']:.3g}, with shuffled support labels {result['shuffled_support_mse']:.3g} "
+            f"-> {self.folder / 'result.json'}",
+            flush=True,
+        )
+
+
+class _Curve:
+    """curve.csv: a row a summary. On resume the rows past the checkpoint go; the run writes them again."""
+
+    def __init__(self, path, step):
+        self.path = path
+        kept = []
+        if path.exists():
+            with open(path, newline="") as file:
+                whole_rows = (row for row in csv.DictReader(file) if None not in row.values())
+                kept = [row for row in whole_rows if int(row["iteration"]) <= step]
+        with atomic_path(path) as temporary, open(temporary, "w", newline="") as file:
+            self._write(file, kept)
+
+    def _write(self, file, rows, header=True):
+        if rows:
+            writer = csv.DictWriter(file, list(rows[0]))
+            if header:
+                writer.writeheader()
+            writer.writerows(rows)
+
+    def write(self, step, seconds, row):
+        row = {"iteration": step, "seconds": round(seconds, 1), **{k: f"{v:.6g}" for k, v in row.items()}}
+        with open(self.path, "a", newline="") as file:
+            self._write(file, [row], header=file.tell() == 0)
+
+
+def _own_flags():
+    """The flags of this project's that the script has, sorted by name, but for --train."""
+    modules = FLAGS.flags_by_module_dict()
+    own = (
+        flag
+        for name in modules
+        if name == sys.argv[0] or name.startswith(("pose_code", "sinusoid"))
+        for flag in modules[name]
+    )
+    return sorted((flag for flag in own if flag.name != "train"), key=lambda flag: flag.name)
+
+
+def versions():
+    packages = ("tensorflow", "keras", "numpy")
+    return {"python": sys.version.split()[0], **{name: importlib.metadata.version(name) for name in packages}}
+
+
+def write_text(path, text):
+    """Write a small file whole or not at all."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text)

@@ -1,0 +1,56 @@
+"""The small networks of the sinusoid experiment and the flags of its two scripts."""
+
+from absl import flags
+
+from pose_code import networks, training  # noqa: F401 - training defines the shared flags
+from pose_code.bayes_layers import gaussian_weights, point_weights
+from sinusoid.tasks import DIM_X
+
+FLAGS = flags.FLAGS
+
+REGULARIZERS = ("none", "activations", "weights")
+
+
+def define_flags(betas, **defaults):
+    """Flags that maml.py and cnp.py share; keyword arguments override defaults of training.py.
+
+    betas: the default of --beta for each regularizer but "none".
+    """
+    flags.DEFINE_enum(
+        "regularizer", "none", REGULARIZERS, "meta-regularization: on weights Eq. 5, on activations Eq. 3"
+    )
+    defaults_text = ", ".join(f"{beta:g} for {name}" for name, beta in betas.items())
+    flags.DEFINE_float(
+        "beta", None, f"beta in Eq. 3 (KL averaged over the code's numbers) and Eq. 5 (summed over weights); unset: "
+        f"upstream's, {defaults_text}", lower_bound=0.0,
+    )  # fmt: skip
+    flags.DEFINE_integer("dim_w", 5, "size of the encoder's code", lower_bound=1)
+    flags.DEFINE_float("var", -50.0, "start of rho, the posterior scale before softplus (weights)")
+    flags.DEFINE_float("rho_lr", None, "learning rate of rho; unset: that of the means", lower_bound=0.0)
+    flags.DEFINE_enum("kl_on", "query", ("query", "context"), "whose code the KL is on (activations)")
+    common = {
+        "update_batch_size": 5, "meta_batch_size": 1, "summary_every": 500, "steps_per_call": 500,
+        "checkpoint_every": 5000, "eval_episodes": 1, "eval_batch_size": 100, "num_threads": 1,
+    }  # fmt: skip
+    for name, value in (common | defaults).items():
+        FLAGS.set_default(name, value)
+
+
+def beta(betas):
+    """--beta, or the default of the regularizer."""
+    if FLAGS.regularizer == "none":
+        return 0.0
+    return betas[FLAGS.regularizer] if FLAGS.beta is None else FLAGS.beta
+
+
+def init_encoder(rng):
+    """Weights of `encode`: 21 -> 100 -> dim_w, Bayesian with --regularizer=weights; or 21 -> 80 -> mean and scale."""
+    if FLAGS.regularizer == "activations":
+        return point_weights(networks.init_mlp(rng, "encoder", [DIM_X, 80, 2 * FLAGS.dim_w]))
+    initial = networks.init_mlp(rng, "encoder", [DIM_X, 100, FLAGS.dim_w])
+    return gaussian_weights(initial, FLAGS.var, rng) if FLAGS.regularizer == "weights" else point_weights(initial)
+
+
+def encode(weights, x):
+    """x: [n, 21] -> code [n, dim_w], or mean and untransformed scale [n, 2 dim_w]."""
+    return networks.mlp(weights, "encoder", 2, x)
