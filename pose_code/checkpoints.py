@@ -20,12 +20,12 @@ def load_note(path):
         return json.loads(str(arrays["note"]))
 
 
-def load(path, shapes):
-    """The checkpoint's arrays, name -> array. Raises UserError if it is damaged or its names and shapes are not those
-    of `shapes` (dict name -> tuple), another network's."""
+def load(path, shapes=None):
+    """The checkpoint's arrays, name -> array. Raises UserError if it is damaged, or if its names and shapes are not
+    those of `shapes` (dict name -> tuple): another network's."""
     with _open(path) as stored:
         arrays = {name: stored[name] for name in stored.files if name != "note"}
-    if {name: array.shape for name, array in arrays.items()} != shapes:
+    if shapes is not None and {name: array.shape for name, array in arrays.items()} != shapes:
         raise UserError(f"{path}: holds the weights of another network; use another --logdir or --trial")
     return arrays
 

@@ -18,9 +18,9 @@ from pose_data.cli import UserError, atomic_path, run_main
 
 FLAGS = flags.FLAGS
 
-# method -> label, the paper's meta-test MSE (mean, std over 5 trials; Tables 2 and 3), upstream's iterations;
-# "+wd" is the same script under --weight_decay, on by default for MAML: 5.39 stands at both. In the
-# order of the paper's tables.
+# method -> label, the paper's meta-test MSE (mean, std over 5 trials), upstream's iterations, in the order of the
+# paper's tables. "+wd" is the same script under --weight_decay, on by default for MAML: 5.39 stands at both. "@5" is 5
+# shots of the sinusoid.
 Method = collections.namedtuple("Method", "label paper upstream_iterations")
 METHODS = {
     "finetune": Method("FT", (7.33, 0.35), None),
@@ -34,8 +34,21 @@ METHODS = {
     "np_all_bbb": Method("CNP + BbB", (7.73, 0.82), 100000),
     "np_bbb": Method("MR-CNP (W)", (2.89, 0.18), 100000),
     "np_ib": Method("MR-CNP (A)", None, 120000),
+    # Table 1
+    "sinusoid_maml_none@5": Method("MAML", (0.46, 0.04), 15000),
+    "sinusoid_maml_activations@5": Method("MR-MAML (A)", (0.17, 0.03), 10000),
+    "sinusoid_maml_weights@5": Method("MR-MAML (W)", (0.16, 0.04), 15000),
+    "sinusoid_cnp_none@5": Method("CNP", (0.91, 0.10), 30000),
+    "sinusoid_cnp_activations@5": Method("MR-CNP (A)", (0.10, 0.01), 30000),
+    "sinusoid_cnp_weights@5": Method("MR-CNP (W)", (0.11, 0.02), 30000),
+    "sinusoid_maml_none@10": Method("MAML", (0.13, 0.01), 15000),
+    "sinusoid_maml_activations@10": Method("MR-MAML (A)", (0.07, 0.02), 10000),
+    "sinusoid_maml_weights@10": Method("MR-MAML (W)", (0.06, 0.01), 15000),
+    "sinusoid_cnp_none@10": Method("CNP", (0.92, 0.05), 30000),
+    "sinusoid_cnp_activations@10": Method("MR-CNP (A)", (0.09, 0.01), 30000),
+    "sinusoid_cnp_weights@10": Method("MR-CNP (W)", (0.09, 0.01), 30000),
 }
-CHANCE = 100 / 12  # of a constant prediction, labels being uniform on [0, 10]
+CHANCE = 100 / 12  # of a constant prediction of a pose, labels being uniform on [0, 10]
 
 
 def load_results(folders):
@@ -48,6 +61,8 @@ def load_results(folders):
             try:
                 result = json.loads(path.read_text())
                 result["key"] = result["method"] + ("+wd" if result["flags"].get("weight_decay") else "")
+                if result["method"].startswith("sinusoid"):
+                    result["key"] += f"@{result['flags']['update_batch_size']}"
                 result["folder"] = path.parent
                 METHODS[result["key"]], result["meta_test_mse"], result["iterations"]
             except (ValueError, KeyError, TypeError) as e:
@@ -72,6 +87,7 @@ def table(results):
         rows.append(
             {
                 "method": method.label,
+                "shots": trials[0]["flags"].get("update_batch_size"),
                 "trials": len(trials),
                 "mean": statistics.mean(errors),
                 "std": statistics.stdev(errors) if len(errors) > 1 else None,
@@ -88,20 +104,34 @@ def table(results):
     return rows
 
 
+def mean_std(mean, std):
+    """A table's cell: 2.89 (0.18)."""
+    return "-" if mean is None else f"{mean:.2f}" + (f" ({std:.2f})" if std is not None else "")
+
+
+def write_table(prefix, text, rows):
+    """PREFIX.md with `text` and PREFIX.csv with the dicts `rows`."""
+    Path(prefix).parent.mkdir(parents=True, exist_ok=True)
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    for suffix, content in ((".md", text + "\n"), (".csv", buffer.getvalue())):
+        with atomic_path(f"{prefix}{suffix}") as temporary:
+            temporary.write_text(content)
+
+
 def markdown(rows):
     """The rows as a Markdown table."""
-
-    def mean_std(mean, std):
-        return "-" if mean is None else f"{mean:.2f}" + (f" ({std:.2f})" if std is not None else "")
-
     lines = [
-        "| method | meta-test MSE | the paper | on training objects | shuffled support | trials | iterations | min |",
+        "| method | meta-test MSE | the paper | on training tasks | shuffled support | trials | iterations | min |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
         share = f" ({row['share_of_upstream']:.1%} of upstream's)" if row["share_of_upstream"] else ""
+        shots = f", {row['shots']} shots" if row["run"].startswith("sinusoid") else ""
         cells = (
-            row["method"], mean_std(row["mean"], row["std"]), mean_std(row["paper_mean"], row["paper_std"]),
+            row["method"] + shots, mean_std(row["mean"], row["std"]), mean_std(row["paper_mean"], row["paper_std"]),
             f"{row['train_mean']:.2f}", f"{row['shuffled_mean']:.2f}", str(row["trials"]),
             f"{row['iterations']:,}{share}", f"{row['minutes']:.1f}",
         )  # fmt: skip
@@ -109,13 +139,26 @@ def markdown(rows):
     return "\n".join(lines)
 
 
-def draw_curves(results, path):
-    """curve.csv of every run as training and held-out MSE against iterations, a panel a run name, to an image file."""
+def pyplot():
+    """Matplotlib's pyplot without a screen, imported when something is drawn."""
     import matplotlib
 
     matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
+    import matplotlib.pyplot
 
+    return matplotlib.pyplot
+
+
+def save_figure(figure, path):
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=150)
+    pyplot().close(figure)
+
+
+def draw_curves(results, path):
+    """curve.csv of every run as training and held-out MSE against iterations, a panel a run name, to an image file."""
+    plt = pyplot()
     groups = collections.defaultdict(list)
     for result in results:
         groups[list(METHODS).index(result["key"]), result["folder"].name.rsplit(".trial-", 1)[0]].append(result)
@@ -134,13 +177,13 @@ def draw_curves(results, path):
                 values = [float(row[column]) for row in curve]
                 axis.plot(iterations, values, color=color, linewidth=0.4, alpha=0.4)
                 axis.plot(iterations, _running_mean(values), color=color, label=None if i else label)
-        axis.axhline(CHANCE, color="grey", linestyle=":", linewidth=1, label="chance")
-        axis.set(title=METHODS[group[0]["key"]].label, xlabel="iteration", ylim=(0, 13))
-    axes[0][0].set_ylabel("MSE, (turns x 10)$^2$")
+        axis.set(title=METHODS[group[0]["key"]].label, xlabel="iteration")
+        if not group[0]["method"].startswith("sinusoid"):
+            axis.axhline(CHANCE, color="grey", linestyle=":", linewidth=1, label="chance")
+            axis.set_ylim(0, 13)
+    axes[0][0].set_ylabel("MSE")
     axes[0][0].legend(fontsize=8)
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=150)
-    plt.close(figure)
+    save_figure(figure, path)
 
 
 def _running_mean(values, width=9):
@@ -161,14 +204,7 @@ def main(argv):
             if not (unfinished.parent / "result.json").exists():
                 print(f"unfinished: {unfinished.parent}", file=sys.stderr)
     if FLAGS.out:
-        Path(FLAGS.out).parent.mkdir(parents=True, exist_ok=True)
-        buffer = io.StringIO()
-        writer = csv.DictWriter(buffer, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        for suffix, content in ((".md", text + "\n"), (".csv", buffer.getvalue())):
-            with atomic_path(FLAGS.out + suffix) as temporary:
-                temporary.write_text(content)
+        write_table(FLAGS.out, text, rows)
     if FLAGS.figure:
         draw_curves(results, FLAGS.figure)
 

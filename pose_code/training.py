@@ -32,6 +32,9 @@ from pose_data.cli import UserError
 
 FLAGS = flags.FLAGS
 
+# Side by side, trials draw their noise one after the other: TensorFlow cannot vectorize that, and says so four times.
+tf.get_logger().addFilter(lambda record: "while_loop for converting Stateless" not in record.getMessage())
+
 flags.DEFINE_string("logdir", "/tmp/data", "run folders are made in here")
 flags.DEFINE_integer("trial", 1, "number of the trial, part of the run folder's name and of the seed", lower_bound=0)
 flags.DEFINE_integer("num_trials", 1, "trials to train side by side, from --trial on", lower_bound=1)

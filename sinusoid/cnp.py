@@ -30,7 +30,7 @@ flags.DEFINE_integer("num_updates", 30000, "training iterations", lower_bound=0)
 flags.DEFINE_float("update_lr", 1e-3, "learning rate (Adam)", lower_bound=0.0)
 
 
-def make_learner(beta):
+def make_learner():
     def init(rng):
         decoder = init_neural_process(
             rng, dim_w=FLAGS.dim_w, dim_y=1, dim_r=FLAGS.dim_r, dim_z=FLAGS.dim_z, hidden_r=[100, 100],
@@ -38,26 +38,24 @@ def make_learner(beta):
         )  # fmt: skip
         return {"encoder": networks.init_encoder(rng), "decoder": point_weights(decoder)}
 
-    if FLAGS.regularizer == "activations":
-        beta /= FLAGS.dim_w
     return NeuralProcess(
         init=init,
         encode=networks.encode,
         num_hidden_r=2,
         num_hidden_g=2,
         stochastic_code=FLAGS.regularizer == "activations",
-        beta=beta * 2 * FLAGS.likelihood_scale**2 / FLAGS.update_batch_size,
+        beta=networks.kl_factor() * 2 * FLAGS.likelihood_scale**2 / FLAGS.update_batch_size,
         kl_on=FLAGS.kl_on,
     )
 
 
 def main(argv):
     del argv
-    beta = networks.beta(BETAS)
-    regularizer = "" if FLAGS.regularizer == "none" else f"_{FLAGS.regularizer}.beta-{beta:g}"
+    networks.set_beta(BETAS)
+    regularizer = "" if FLAGS.regularizer == "none" else f"_{FLAGS.regularizer}.beta-{FLAGS.beta:g}"
     training.run(
-        make_learner(beta),
-        *train_and_test_tasks(),
+        make_learner(),
+        *train_and_test_tasks(FLAGS.update_batch_size, FLAGS.eval_seed),
         method=f"sinusoid_cnp_{FLAGS.regularizer}",
         run_name=f"sinusoid_cnp{regularizer}.shots-{FLAGS.update_batch_size}.update_lr-{FLAGS.update_lr:g}",
         iterations_flag="num_updates",

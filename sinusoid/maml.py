@@ -3,7 +3,8 @@
 1. --regularizer=none: the whole network 21-40-40-1 is adapted, and learns to read the amplitude off the one-hot.
 2. weights (MR-MAML(W), Algorithm 2): an encoder with a Gaussian posterior, not adapted, before a network 5-40-40-1 that
    is; the loss adds beta * KL (Eq. 5).
-3. activations (MR-MAML(A)): a deterministic encoder with a stochastic code, whose KL on the query points is added (Eq. 3).
+3. activations (MR-MAML(A)): a deterministic encoder with a stochastic code, whose KL on the query points is added
+   (Eq. 3).
 
 Command: python maml.py --regularizer=weights --update_batch_size=5 --logdir=LOGDIR [--num_trials=5]
 Cost: see the README; about a minute for five trials on one core.
@@ -34,7 +35,7 @@ flags.DEFINE_integer("metatrain_iterations", 15000, "outer steps", lower_bound=0
 flags.DEFINE_list("eval_num_updates", "0,1,2,5,10,20,50,100,150,200", "also evaluate after these steps (Figure 5)")
 
 
-def make_learner(beta):
+def make_learner():
     plain = FLAGS.regularizer == "none"
 
     def init(rng):
@@ -53,7 +54,7 @@ def make_learner(beta):
         test_update_lr=FLAGS.test_update_lr,
         stop_grad=FLAGS.stop_grad,
         stochastic_code=FLAGS.regularizer == "activations",
-        beta=beta / FLAGS.dim_w if FLAGS.regularizer == "activations" else beta,
+        beta=networks.kl_factor(),
         kl_on=FLAGS.kl_on,
         inner_loop="vectorized",
     )
@@ -61,11 +62,11 @@ def make_learner(beta):
 
 def main(argv):
     del argv
-    beta = networks.beta(BETAS)
-    regularizer = "" if FLAGS.regularizer == "none" else f"_{FLAGS.regularizer}.beta-{beta:g}"
+    networks.set_beta(BETAS)
+    regularizer = "" if FLAGS.regularizer == "none" else f"_{FLAGS.regularizer}.beta-{FLAGS.beta:g}"
     training.run(
-        make_learner(beta),
-        *train_and_test_tasks(),
+        make_learner(),
+        *train_and_test_tasks(FLAGS.update_batch_size, FLAGS.eval_seed),
         method=f"sinusoid_maml_{FLAGS.regularizer}",
         run_name=f"sinusoid_maml{regularizer}.shots-{FLAGS.update_batch_size}.meta_lr-{FLAGS.meta_lr:g}"
         f".update_lr-{FLAGS.update_lr:g}",

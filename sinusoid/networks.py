@@ -2,7 +2,7 @@
 
 from absl import flags
 
-from pose_code import networks, training  # noqa: F401 - training defines the shared flags
+from pose_code import networks
 from pose_code.bayes_layers import gaussian_weights, point_weights
 from sinusoid.tasks import DIM_X
 
@@ -36,11 +36,15 @@ def define_flags(betas, **defaults):
         FLAGS.set_default(name, value)
 
 
-def beta(betas):
-    """--beta, or the default of the regularizer."""
-    if FLAGS.regularizer == "none":
-        return 0.0
-    return betas[FLAGS.regularizer] if FLAGS.beta is None else FLAGS.beta
+def set_beta(betas):
+    """Give --beta the default of the regularizer where it is unset, so that the run's records show it."""
+    if FLAGS.beta is None:
+        FLAGS.beta = betas.get(FLAGS.regularizer, 0.0)
+
+
+def kl_factor():
+    """What multiplies the KL as pose_code computes it, a sum over weights or over the code's numbers."""
+    return FLAGS.beta / FLAGS.dim_w if FLAGS.regularizer == "activations" else FLAGS.beta
 
 
 def init_encoder(rng):

@@ -44,19 +44,20 @@ class SinusoidTasks:
 
     def points(self, tasks, u):
         """Inputs and noise-free labels. tasks: int [n]; u: [n, points] -> [n, points, 21], [n, points, 1]."""
-        one_hot = np.eye(NUM_AMPLITUDES)[self.one_hots[tasks]]
-        x = np.concatenate([u[..., None], np.repeat(one_hot[:, None], u.shape[1], axis=1)], axis=-1)
-        y = self.amplitudes[tasks, None, None] * np.sin(u[..., None])
-        return x.astype(np.float32), y.astype(np.float32)
+        x = np.zeros((*u.shape, DIM_X), np.float32)
+        x[..., 0] = u
+        x[np.arange(len(tasks)), :, 1 + self.one_hots[tasks]] = 1.0
+        return x, (self.amplitudes[tasks, None] * np.sin(u)).astype(np.float32)[..., None]
 
-    def _noisy_points(self, rng, tasks):
-        x, y = self.points(tasks, rng.uniform(*U_RANGE, (len(tasks), self.shots)))
+    def _noisy_points(self, rng, tasks, num_points):
+        x, y = self.points(tasks, rng.uniform(*U_RANGE, (len(tasks), num_points)))
         return x, y + rng.normal(0.0, self.noise_scale, y.shape).astype(np.float32)
 
     def sample(self, rng, meta_batch_size):
         """MetaBatch of random tasks: K support and K query points, all with noise."""
-        tasks = rng.integers(len(self), size=meta_batch_size)
-        return MetaBatch(*self._noisy_points(rng, tasks), *self._noisy_points(rng, tasks))
+        tasks, shots = rng.integers(len(self), size=meta_batch_size), self.shots
+        x, y = self._noisy_points(rng, tasks, 2 * shots)
+        return MetaBatch(x[:, :shots], y[:, :shots], x[:, shots:], y[:, shots:])
 
     def evaluation_batches(self, seed, episodes, batch_size):
         """Each task `episodes` times: K noisy support points fixed by `seed`; the query set is U_GRID without noise.
@@ -64,15 +65,15 @@ class SinusoidTasks:
         Yields (tasks [n], MetaBatch of batch_size tasks); the last batch is filled up with repeated tasks.
         """
         tasks = np.tile(np.arange(len(self)), episodes)
-        context_x, context_y = self._noisy_points(np.random.default_rng(seed), tasks)
+        context_x, context_y = self._noisy_points(np.random.default_rng(seed), tasks, self.shots)
         for start in range(0, len(tasks), batch_size):
             rows = np.arange(start, start + batch_size) % len(tasks)
             target = self.points(tasks[rows], np.tile(U_GRID, (batch_size, 1)))
             yield tasks[start : start + batch_size], MetaBatch(context_x[rows], context_y[rows], *target)
 
 
-def train_and_test_tasks():
-    """The flags' training tasks, and 100 test tasks that --eval_seed fixes. Raises UserError on a wrong number."""
+def train_and_test_tasks(shots, seed):
+    """The flags' training tasks, and 100 test tasks that `seed` fixes. Raises UserError on a wrong number of them."""
     kept = FLAGS.num_train_amplitudes
     if not 1 <= kept <= NUM_AMPLITUDES:
         raise UserError(f"--num_train_amplitudes={kept}: give 1 to {NUM_AMPLITUDES}")
@@ -82,13 +83,13 @@ def train_and_test_tasks():
     # evenly spread, not the ends: 4 of 20 are 2, 7, 12, 17
     heldout = ((np.arange(held_out) + 0.5) * kept / max(held_out, 1)).astype(int)
     train = np.setdiff1d(np.arange(kept), heldout)
-    rng = np.random.default_rng([FLAGS.eval_seed, held_out])
+    rng = np.random.default_rng([seed, held_out])
     if held_out:
         amplitudes = AMPLITUDES[heldout[np.arange(NUM_TEST_TASKS) % held_out]]
     else:
         amplitudes = rng.uniform(AMPLITUDES[0], AMPLITUDES[-1], NUM_TEST_TASKS)
     random_one_hots = rng.integers(NUM_AMPLITUDES, size=NUM_TEST_TASKS)
-    settings = {"shots": FLAGS.update_batch_size, "noise_scale": FLAGS.noise_scale}
+    settings = {"shots": shots, "noise_scale": FLAGS.noise_scale}
     return [
         SinusoidTasks(AMPLITUDES[train], train, **settings),
         SinusoidTasks(amplitudes, random_one_hots, **settings),

@@ -1,0 +1,151 @@
+"""Table 1 and Figures 5 and 6 from the runs below a folder.
+
+1. --table1=PREFIX: PREFIX.md, .csv and .png, each cell beside the paper's, with its settings and minutes.
+2. --figure5=FILE.png: meta-test MSE of the MAML methods against inner-loop steps.
+3. --figure6=FILE.png: their first layers' weights, a row an input: u, then the 20 of the one-hot.
+
+Command: python report.py --logdir=LOGDIR --table1=results/table1
+Cost: some seconds.
+"""
+
+import statistics
+
+import numpy as np
+from absl import flags
+
+from pose_code import checkpoints, summarize
+from pose_data.cli import UserError, run_main
+
+FLAGS = flags.FLAGS
+
+COLUMNS = ("shots", "method", "mean", "std", "trials", "paper_mean", "paper_std", "minutes")
+SETTINGS = (
+    "beta", "var", "rho_lr", "update_lr", "test_update_lr", "meta_lr", "num_updates", "test_num_updates",
+    "meta_batch_size", "metatrain_iterations", "num_theta_samples",
+)  # fmt: skip
+FIRST_LAYERS = {
+    "sinusoid_maml_none": ("MAML", "head/head0/kernel"),
+    "sinusoid_maml_activations": ("MR-MAML (A)", "encoder/encoder0/kernel"),
+    "sinusoid_maml_weights": ("MR-MAML (W), means", "encoder/encoder0/kernel"),
+}
+
+
+def table1(results, prefix):
+    """Writes PREFIX.md, .csv, .png and prints the Markdown. results: of summarize.load_results."""
+    rows = [row | {"minutes": row["minutes"] * row["trials"]} for row in summarize.table(results)]  # of all trials
+    lines = [
+        "| shots | method | this code | the paper | on training tasks | min | settings |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        of_row = next(result["flags"] for result in results if result["folder"].name.startswith(f"{row['run']}.trial"))
+        settings = ", ".join(f"{name} {of_row[name]}" for name in SETTINGS if of_row.get(name) is not None)
+        cells = (
+            str(row["shots"]), row["method"], summarize.mean_std(row["mean"], row["std"]),
+            summarize.mean_std(row["paper_mean"], row["paper_std"]), f"{row['train_mean']:.2f}",
+            f"{row['minutes']:.1f}", settings,
+        )  # fmt: skip
+        lines.append(f"| {' | '.join(cells)} |")
+    text = "\n".join(lines)
+    print(text)
+    summarize.write_table(prefix, text, [{name: row[name] for name in COLUMNS} for row in rows])
+
+    all_shots = sorted({row["shots"] for row in rows})
+    figure, axes = summarize.pyplot().subplots(
+        1, len(all_shots), figsize=(4.5 * len(all_shots), 3.2), squeeze=False, layout="constrained"
+    )
+    for axis, shots in zip(axes[0], all_shots, strict=True):
+        of_shots = [row for row in rows if row["shots"] == shots]
+        for offset, label, mean, std in (
+            (-0.2, "the paper", "paper_mean", "paper_std"),
+            (0.2, "this code", "mean", "std"),
+        ):
+            axis.bar(
+                np.arange(len(of_shots)) + offset, [row[mean] for row in of_shots], 0.4, label=label,
+                yerr=[row[std] or 0.0 for row in of_shots], capsize=2,
+            )  # fmt: skip
+        axis.set_xticks(range(len(of_shots)), [row["method"] for row in of_shots], rotation=30, ha="right")
+        axis.set(title=f"{shots} shots", ylabel="meta-test MSE")
+    axes[0][0].legend()
+    summarize.save_figure(figure, f"{prefix}.png")
+
+
+def figure5(results, path):
+    """Meta-test MSE against inner-loop steps, mean and standard deviation over trials, a panel a number of shots."""
+    curves = {}
+    for result in results:
+        if result["method"] in FIRST_LAYERS:
+            key = result["flags"]["update_batch_size"], result["method"]
+            curves.setdefault(key, []).append(result["mse_by_num_updates"])
+    all_shots = sorted({shots for shots, _ in curves})
+    if not all_shots:
+        raise UserError(f"--logdir={','.join(FLAGS.logdir)}: no run of sinusoid/maml.py; train with bash run.sh table1")
+    figure, axes = summarize.pyplot().subplots(
+        1, len(all_shots), figsize=(4.5 * len(all_shots), 3.4), squeeze=False, layout="constrained"
+    )
+    for axis, shots in zip(axes[0], all_shots, strict=True):
+        for method, (label, _) in FIRST_LAYERS.items():
+            if trials := curves.get((shots, method)):
+                steps = [int(step) for step in trials[0]]
+                errors = np.array([[trial[str(step)] for step in steps] for trial in trials])
+                axis.errorbar(
+                    steps,
+                    errors.mean(axis=0),
+                    errors.std(axis=0),
+                    label=label.split(",")[0],
+                    marker="o",
+                    markersize=3,
+                    capsize=2,
+                )
+        axis.set_xscale("symlog", linthresh=1)
+        axis.set(title=f"{shots} shots", xlabel="inner-loop steps at meta-test", ylabel="meta-test MSE", ylim=(0, None))
+        axis.set_xticks(steps, steps, fontsize=7)
+    axes[0][0].legend()
+    summarize.save_figure(figure, path)
+
+
+def figure6(results, path):
+    """The first layer's weights of trial 1 at the fewest shots; prints the ratio of row norms over all trials."""
+    panels = {}
+    for result in results:
+        if result["method"] in FIRST_LAYERS:
+            label, name = FIRST_LAYERS[result["method"]]
+            kernel = checkpoints.load(result["folder"] / "checkpoint-final.npz")[name]
+            norms = np.linalg.norm(kernel, axis=1)
+            key = result["flags"]["update_batch_size"], label
+            panels.setdefault(key, []).append((result["trial"], kernel, norms[1:].mean() / norms[0]))
+    if not panels:
+        raise UserError(f"--logdir={','.join(FLAGS.logdir)}: no run of sinusoid/maml.py; train with bash run.sh table1")
+    for (shots, label), trials in sorted(panels.items()):
+        ratios = [ratio for _, _, ratio in trials]
+        spread = statistics.stdev(ratios) if len(ratios) > 1 else None
+        cell = summarize.mean_std(statistics.mean(ratios), spread)
+        print(f"{shots} shots, {label}: mean norm of the one-hot rows / norm of the u row {cell}, {len(ratios)} trials")
+    shown = {label: min(trials)[1:] for (shots, label), trials in panels.items() if shots == min(panels)[0]}
+    figure, axes = summarize.pyplot().subplots(
+        len(shown), 1, figsize=(8, 2.6 * len(shown)), squeeze=False, layout="constrained"
+    )
+    for axis, (label, (kernel, ratio)) in zip(axes[:, 0], sorted(shown.items()), strict=True):
+        limit = np.abs(kernel).max()
+        image = axis.imshow(kernel, cmap="RdBu", vmin=-limit, vmax=limit, aspect="auto", interpolation="nearest")
+        axis.set(title=f"{label}: one-hot rows / u row {ratio:.2f}", xlabel="hidden unit")
+        axis.set_yticks([0, 1, 20], ["u", "one-hot 1", "one-hot 20"], fontsize=7)
+        figure.colorbar(image, ax=axis)
+    summarize.save_figure(figure, path)
+
+
+def main(argv):
+    del argv
+    results = summarize.load_results(FLAGS.logdir)
+    results = [result for result in results if result["method"].startswith("sinusoid")]
+    for flag, make in (("table1", table1), ("figure5", figure5), ("figure6", figure6)):
+        if FLAGS[flag].value:
+            make(results, FLAGS[flag].value)
+
+
+if __name__ == "__main__":
+    flags.DEFINE_list("logdir", None, "folders to search for runs", required=True)
+    flags.DEFINE_string("table1", None, "prefix of the .md, .csv and .png files to write")
+    flags.DEFINE_string("figure5", None, "image file to draw the error against inner-loop steps to")
+    flags.DEFINE_string("figure6", None, "image file to draw the first layers' weights to")
+    run_main(main)
