@@ -13,7 +13,7 @@ WORK_DIR=${WORK_DIR:-work_dir}            # all that is made: models, renders, p
 CAD_DIR=${CAD_DIR:-}                      # a PASCAL3D+ CAD folder; empty: the embedded models, which are made
 DATA_DIR=${DATA_DIR:-}                    # renders and pickles; empty: a folder of WORK_DIR named after CAD_DIR
 LOG_DIR=${LOG_DIR:-}                      # run folders; empty: DATA_DIR/logs
-TRIALS=${TRIALS:-5}                       # trials of table2 and table3
+TRIALS=${TRIALS:-5}                       # trials of the tables
 PYTHON=${PYTHON:-python3}                 # makes the virtual environment .venv
 
 # The paper's settings where they differ from the scripts' defaults (inner step 0.01, K = 15, beta 0.1 for MR-MAML).
@@ -32,6 +32,15 @@ QUICK_maml=(--metatrain_iterations=300 --num_updates=3 --meta_lr=2e-3 --update_l
             --num_filters=32 --summary_every=10 --checkpoint_every=50)
 QUICK_maml_vanilla=("${QUICK_maml[@]}" --noweight_decay)
 QUICK_maml_bbb=("${QUICK_maml[@]}" --beta=1e-4 --var=-5)
+
+# Table 1. MAML and CNP: upstream's settings. The regularized columns: chosen by `bash run.sh search_table1` on training
+# amplitudes held out for it.
+TABLE1_maml_none=()
+TABLE1_maml_activations=(--beta=0.5 --num_updates=5)
+TABLE1_maml_weights=(--var=-1 --beta=1e-3 --meta_batch_size=25 --update_lr=1e-3)
+TABLE1_cnp_none=()
+TABLE1_cnp_activations=(--beta=300 --update_lr=1e-4)
+TABLE1_cnp_weights=(--var=-3 --beta=0.3 --meta_batch_size=10)
 # ---------------------------------------------------------------------------------------------------------------------
 
 LANE_THREADS=$((($(nproc) + 1) / 2))      # two runs side by side share the cores
@@ -41,6 +50,7 @@ MODELS_NAME=${CAD_DIR:-embedded}
 MODELS_NAME=${MODELS_NAME#/}
 DATA_DIR=${DATA_DIR:-$WORK_DIR/${MODELS_NAME//\//-}}
 LOG_DIR=${LOG_DIR:-$DATA_DIR/logs}
+SINUSOID_DIR=$WORK_DIR/sinusoid
 
 usage() {
   cat <<'EOF'
@@ -52,6 +62,9 @@ bash run.sh [SUB-COMMAND]
   train METHOD [FLAGS]   one training script on that data, with the paper's settings; METHOD is one of
                   finetune maml_vanilla maml_bbb maml_ib np_vanilla np_bbb np_ib np_all_bbb
   table2, table3  the paper's tables: every method, TRIALS trials, upstream's iterations (for a GPU: days on a CPU)
+  table1          the sinusoid: six methods, 5 and 10 shots, TRIALS trials, half an hour on two cores; no data needed
+  figure5, figure6   from the runs of table1: error against inner-loop steps; the first layer's weights
+  search_table1   the settings tried for table1, on training amplitudes held out for it
   smoke           the whole road with every script and tiny numbers, some minutes
   test            set-up and all tests
   clean           delete WORK_DIR (models, renders, pickles, logs)
@@ -179,6 +192,52 @@ paper_table() {  # NAME, then method or method:flag
   summarize "$LOG_DIR/paper" "$DATA_DIR/$name"
 }
 
+sinusoid_cell() {  # SCRIPT REGULARIZER FLAGS...: all trials of one cell side by side, each line marked
+  local script=$1 regularizer=$2 name
+  shift 2
+  name="$script $regularizer $*"
+  $PY -m "sinusoid.$script" --regularizer="$regularizer" "$@" 2>&1 |
+    grep --line-buffered -v '^[IW]0000\|^WARNING: All log messages' | sed -u "s/^/[${name%% --logdir*}] /"
+}
+
+table1() {
+  setup
+  local shots method
+  say "Table 1: six methods, 5 and 10 shots, $TRIALS trials each; half an hour on two cores, one cell a core"
+  for shots in 10 5; do
+    for method in cnp_weights cnp_activations maml_weights cnp_none maml_activations maml_none; do  # the longest first
+      local -n settings=TABLE1_$method
+      printf '%q ' "${method%_*}" "${method#*_}" --update_batch_size="$shots" --logdir="$SINUSOID_DIR" \
+        --num_trials="$TRIALS" ${settings[@]+"${settings[@]}"}
+      printf '\n'
+    done
+  done | run_cells || die "a training run failed, see its error line above; the others are kept, run again to go on"
+  sinusoid_report --table1=results/table1 --bars=results/table1.png
+}
+
+run_cells() {  # standard input: lines of arguments of sinusoid_cell; as many at a time as there are cores
+  export -f sinusoid_cell
+  export PY
+  tr '\n' '\0' | xargs -0 -P "$(nproc)" -I{} bash -c 'set -o pipefail; sinusoid_cell {}'
+}
+
+sinusoid_report() {  # FLAGS...
+  setup
+  [[ -d $SINUSOID_DIR ]] || die "$SINUSOID_DIR: no runs yet; run: bash run.sh table1"
+  $PY -m sinusoid.report --logdir="$SINUSOID_DIR" "$@"
+}
+
+search_table1() {  # every setting that was tried, two trials at 5 shots; prints the held-out error of each
+  setup
+  say "Settings for Table 1, on 4 of the 20 training amplitudes, held out: about an hour on two cores"
+  local line i=0
+  while read -r line; do
+    i=$((i + 1))
+    printf '%s --update_batch_size=5 --num_heldout_amplitudes=4 --num_trials=2 --logdir=%q\n' "$line" "$SINUSOID_DIR-search/$i"
+  done <sinusoid/search.txt | run_cells || say "some runs diverged, see their error lines above"
+  $PY -m sinusoid.report --logdir="$SINUSOID_DIR-search" --table1="$SINUSOID_DIR-search/table"
+}
+
 smoke() {
   setup
   mkdir -p "$WORK_DIR"
@@ -201,6 +260,12 @@ smoke() {
     say "$method"
     train "$method" "$DATA_DIR/logs" "${flags[@]}" --update_batch_size=3 --meta_batch_size=2 --eval_episodes=1
   done
+  for method in maml cnp; do
+    say "sinusoid/$method"
+    flags=(--num_updates=2)
+    [[ $method == cnp ]] || flags=(--metatrain_iterations=2 --test_num_updates=2 --eval_num_updates=0,2)
+    $PY -m "sinusoid.$method" --logdir="$DATA_DIR/logs" --num_theta_samples=2 "${flags[@]}"
+  done
   $PY -m pose_code.summarize --logdir="$DATA_DIR/logs"
 }
 
@@ -217,6 +282,9 @@ case $command in
     ;;
   table2) paper_table table2 finetune finetune:--weight_decay maml_vanilla maml_bbb np_vanilla np_bbb maml_ib np_ib ;;
   table3) paper_table table3 np_vanilla np_vanilla:--weight_decay np_all_bbb np_bbb ;;
+  table1) table1 ;;
+  figure5 | figure6) sinusoid_report "--$command=results/$command.png" ;;
+  search_table1) search_table1 ;;
   smoke) smoke ;;
   test)
     setup "[test]"

@@ -12,6 +12,7 @@ import statistics
 import sys
 from pathlib import Path
 
+import numpy as np
 from absl import flags
 
 from pose_data.cli import UserError, atomic_path, run_main
@@ -73,14 +74,26 @@ def load_results(folders):
     return results
 
 
-def table(results):
-    """One row (dict) per run name, that is method and settings, over its trials; rows in the paper's order."""
+def group(results):
+    """[(run name without its trial, results of its trials)], a run name being a method and its settings; in the paper's
+    order."""
     groups = collections.defaultdict(list)
     for result in results:
         name = result["folder"].name.rsplit(".trial-", 1)[0]
         groups[list(METHODS).index(result["key"]), name, str(result["folder"].parent)].append(result)
+    return [(name, trials) for (_, name, _), trials in sorted(groups.items())]
+
+
+def _std(errors):
+    """Standard deviation over trials; None for one trial, nan where a trial diverged."""
+    with np.errstate(invalid="ignore"):
+        return float(np.std(errors, ddof=1)) if len(errors) > 1 else None
+
+
+def table(results):
+    """One row (dict) for each of `group`."""
     rows = []
-    for (_, name, _), trials in sorted(groups.items()):
+    for name, trials in group(results):
         method = METHODS[trials[0]["key"]]
         errors = [trial["meta_test_mse"] for trial in trials]
         iterations = min(trial["iterations"] for trial in trials)
@@ -90,7 +103,7 @@ def table(results):
                 "shots": trials[0]["flags"].get("update_batch_size"),
                 "trials": len(trials),
                 "mean": statistics.mean(errors),
-                "std": statistics.stdev(errors) if len(errors) > 1 else None,
+                "std": _std(errors),
                 "train_mean": statistics.mean(trial["meta_train_mse"] for trial in trials),
                 "shuffled_mean": statistics.mean(trial["shuffled_support_mse"] for trial in trials),
                 "paper_mean": method.paper and method.paper[0],
@@ -159,14 +172,12 @@ def save_figure(figure, path):
 def draw_curves(results, path):
     """curve.csv of every run as training and held-out MSE against iterations, a panel a run name, to an image file."""
     plt = pyplot()
-    groups = collections.defaultdict(list)
-    for result in results:
-        groups[list(METHODS).index(result["key"]), result["folder"].name.rsplit(".trial-", 1)[0]].append(result)
+    groups = group(results)
     figure, axes = plt.subplots(
         1, len(groups), figsize=(3.2 * len(groups), 3.0), sharey=True, squeeze=False, layout="constrained"
     )
-    for axis, (_, group) in zip(axes[0], sorted(groups.items()), strict=True):
-        for i, result in enumerate(group):
+    for axis, (_, trials) in zip(axes[0], groups, strict=True):
+        for i, result in enumerate(trials):
             with open(result["folder"] / "curve.csv", newline="") as file:
                 curve = list(csv.DictReader(file))
             iterations = [int(row["iteration"]) for row in curve]
@@ -177,8 +188,8 @@ def draw_curves(results, path):
                 values = [float(row[column]) for row in curve]
                 axis.plot(iterations, values, color=color, linewidth=0.4, alpha=0.4)
                 axis.plot(iterations, _running_mean(values), color=color, label=None if i else label)
-        axis.set(title=METHODS[group[0]["key"]].label, xlabel="iteration")
-        if not group[0]["method"].startswith("sinusoid"):
+        axis.set(title=METHODS[trials[0]["key"]].label, xlabel="iteration")
+        if not trials[0]["method"].startswith("sinusoid"):
             axis.axhline(CHANCE, color="grey", linestyle=":", linewidth=1, label="chance")
             axis.set_ylim(0, 13)
     axes[0][0].set_ylabel("MSE")

@@ -1,6 +1,6 @@
 """Table 1 and Figures 5 and 6 from the runs below a folder.
 
-1. --table1=PREFIX: PREFIX.md, .csv and .png, each cell beside the paper's, with its settings and minutes.
+1. --table1=PREFIX: PREFIX.md and .csv, each cell beside the paper's, with its settings and minutes; --bars=FILE.png.
 2. --figure5=FILE.png: meta-test MSE of the MAML methods against inner-loop steps.
 3. --figure6=FILE.png: their first layers' weights, a row an input: u, then the 20 of the one-hot.
 
@@ -19,10 +19,14 @@ from pose_data.cli import UserError, run_main
 FLAGS = flags.FLAGS
 
 COLUMNS = ("shots", "method", "mean", "std", "trials", "paper_mean", "paper_std", "minutes")
-SETTINGS = (
-    "beta", "var", "rho_lr", "update_lr", "test_update_lr", "meta_lr", "num_updates", "test_num_updates",
-    "meta_batch_size", "metatrain_iterations", "num_theta_samples",
-)  # fmt: skip
+_MAML = ("meta_lr", "update_lr", "num_updates", "test_num_updates", "meta_batch_size", "metatrain_iterations")
+_CNP = ("update_lr", "meta_batch_size", "num_updates")
+_WEIGHTS = ("beta", "var", "rho_lr", "num_theta_samples")
+_ACTIVATIONS = ("beta", "num_theta_samples")
+SETTINGS = {
+    "MAML": _MAML, "MR-MAML (A)": _ACTIVATIONS + _MAML, "MR-MAML (W)": _WEIGHTS + _MAML,
+    "CNP": _CNP, "MR-CNP (A)": _ACTIVATIONS + _CNP, "MR-CNP (W)": _WEIGHTS + _CNP,
+}  # fmt: skip
 FIRST_LAYERS = {
     "sinusoid_maml_none": ("MAML", "head/head0/kernel"),
     "sinusoid_maml_activations": ("MR-MAML (A)", "encoder/encoder0/kernel"),
@@ -31,25 +35,31 @@ FIRST_LAYERS = {
 
 
 def table1(results, prefix):
-    """Writes PREFIX.md, .csv, .png and prints the Markdown. results: of summarize.load_results."""
-    rows = [row | {"minutes": row["minutes"] * row["trials"]} for row in summarize.table(results)]  # of all trials
+    """Writes PREFIX.md and .csv and prints the Markdown. results: of summarize.load_results."""
     lines = [
         "| shots | method | this code | the paper | on training tasks | min | settings |",
         "|---|---|---|---|---|---|---|",
     ]
-    for row in rows:
-        of_row = next(result["flags"] for result in results if result["folder"].name.startswith(f"{row['run']}.trial"))
-        settings = ", ".join(f"{name} {of_row[name]}" for name in SETTINGS if of_row.get(name) is not None)
+    rows = []
+    for row, (_, trials) in zip(summarize.table(results), summarize.group(results), strict=True):
+        row["minutes"] *= row["trials"]
+        used = trials[0]["flags"]
+        settings = ", ".join(f"{name} {used[name]:g}" for name in SETTINGS[row["method"]] if used[name] is not None)
         cells = (
             str(row["shots"]), row["method"], summarize.mean_std(row["mean"], row["std"]),
             summarize.mean_std(row["paper_mean"], row["paper_std"]), f"{row['train_mean']:.2f}",
             f"{row['minutes']:.1f}", settings,
         )  # fmt: skip
         lines.append(f"| {' | '.join(cells)} |")
+        rows.append({name: row[name] for name in COLUMNS})
     text = "\n".join(lines)
     print(text)
-    summarize.write_table(prefix, text, [{name: row[name] for name in COLUMNS} for row in rows])
+    summarize.write_table(prefix, text, rows)
 
+
+def bars(results, path):
+    """Table 1 as bars with standard deviations, the paper's beside ours, a panel a number of shots."""
+    rows = summarize.table(results)
     all_shots = sorted({row["shots"] for row in rows})
     figure, axes = summarize.pyplot().subplots(
         1, len(all_shots), figsize=(4.5 * len(all_shots), 3.2), squeeze=False, layout="constrained"
@@ -67,7 +77,7 @@ def table1(results, prefix):
         axis.set_xticks(range(len(of_shots)), [row["method"] for row in of_shots], rotation=30, ha="right")
         axis.set(title=f"{shots} shots", ylabel="meta-test MSE")
     axes[0][0].legend()
-    summarize.save_figure(figure, f"{prefix}.png")
+    summarize.save_figure(figure, path)
 
 
 def figure5(results, path):
@@ -138,14 +148,15 @@ def main(argv):
     del argv
     results = summarize.load_results(FLAGS.logdir)
     results = [result for result in results if result["method"].startswith("sinusoid")]
-    for flag, make in (("table1", table1), ("figure5", figure5), ("figure6", figure6)):
+    for flag, make in (("table1", table1), ("bars", bars), ("figure5", figure5), ("figure6", figure6)):
         if FLAGS[flag].value:
             make(results, FLAGS[flag].value)
 
 
 if __name__ == "__main__":
     flags.DEFINE_list("logdir", None, "folders to search for runs", required=True)
-    flags.DEFINE_string("table1", None, "prefix of the .md, .csv and .png files to write")
+    flags.DEFINE_string("table1", None, "prefix of the .md and .csv files to write")
+    flags.DEFINE_string("bars", None, "image file to draw Table 1 to")
     flags.DEFINE_string("figure5", None, "image file to draw the error against inner-loop steps to")
     flags.DEFINE_string("figure6", None, "image file to draw the first layers' weights to")
     run_main(main)

@@ -49,7 +49,21 @@ def test_embedded_models_become_a_table_of_meta_test_errors(tmp_path):
 
 def test_run_sh_lists_its_sub_commands_and_refuses_others():
     listed = shell("bash run.sh help", ".")
-    for name in ("setup", "data", "quick", "train METHOD", "test", "smoke", "table2", "table3", "clean"):
+    for name in (
+        "setup",
+        "data",
+        "quick",
+        "train METHOD",
+        "test",
+        "smoke",
+        "table1",
+        "figure5",
+        "figure6",
+        "search_table1",
+        "table2",
+        "table3",
+        "clean",
+    ):
         assert name in listed.stdout
     refused = shell("bash run.sh tabel2", ".")
     assert refused.returncode == 1 and "error: no sub-command tabel2" in refused.stderr

@@ -139,7 +139,12 @@ def test_the_report_draws_table_and_figures_from_the_runs(tmp_path):
     assert list(result["mse_by_num_updates"]) == ["0", "3"] and len(result["per_object"]) == 100
     np.testing.assert_allclose(result["mse_by_num_updates"]["3"], result["meta_test_mse"], rtol=1e-4)
     command = [sys.executable, "report.py", f"--logdir={tmp_path / 'logs'}"]
-    outputs = [f"--table1={tmp_path / 't'}", f"--figure5={tmp_path / '5.png'}", f"--figure6={tmp_path / '6.png'}"]
+    outputs = [
+        f"--table1={tmp_path / 't'}",
+        f"--bars={tmp_path / 't.png'}",
+        f"--figure5={tmp_path / '5.png'}",
+        f"--figure6={tmp_path / '6.png'}",
+    ]
     done = subprocess.run([*command, *outputs], cwd=SCRIPTS, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     with open(tmp_path / "t.csv", newline="") as file:
