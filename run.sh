@@ -38,7 +38,7 @@ QUICK_maml_bbb=("${QUICK_maml[@]}" --beta=1e-4 --var=-5)
 TABLE1_maml_none=()
 TABLE1_maml_activations=(--beta=0.5 --num_updates=5)
 TABLE1_maml_weights=(--var=-1 --beta=1e-3 --meta_batch_size=25 --update_lr=1e-3)
-TABLE1_cnp_none=()
+TABLE1_cnp_none=(--update_lr=1e-4)
 TABLE1_cnp_activations=(--beta=300 --update_lr=1e-4)
 TABLE1_cnp_weights=(--var=-3 --beta=0.3 --meta_batch_size=10)
 # ---------------------------------------------------------------------------------------------------------------------
@@ -263,7 +263,7 @@ smoke() {
   for method in maml cnp; do
     say "sinusoid/$method"
     flags=(--num_updates=2)
-    [[ $method == cnp ]] || flags=(--metatrain_iterations=2 --test_num_updates=2 --eval_num_updates=0,2)
+    [[ $method == cnp ]] || flags=(--metatrain_iterations=2 --test_num_updates=2 "--eval_num_updates=0,2")
     $PY -m "sinusoid.$method" --logdir="$DATA_DIR/logs" --num_theta_samples=2 "${flags[@]}"
   done
   $PY -m pose_code.summarize --logdir="$DATA_DIR/logs"
