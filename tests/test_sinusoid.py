@@ -16,7 +16,6 @@ from sinusoid import tasks
 from sinusoid.tasks import AMPLITUDES, U_GRID, SinusoidTasks, train_and_test_tasks
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "sinusoid"
-ITERATIONS = {"maml": "metatrain_iterations", "cnp": "num_updates"}
 
 
 def amplitude(y, u):
@@ -102,23 +101,13 @@ def arrays(folder):
         return {name: stored[name] for name in stored.files if name != "note"}
 
 
-@pytest.mark.parametrize("script", ITERATIONS)
-def test_trials_side_by_side_are_those_trained_alone_also_when_resumed(script, tmp_path):
-    """Two trials in one process, killed after two iterations and gone on with, against each by itself."""
-    settings = ["--regularizer=weights", "--var=-2", "--meta_batch_size=2"]
-    for iterations in (2, 4):
-        together = run(script, tmp_path / "a", f"--{ITERATIONS[script]}={iterations}", "--num_trials=2", *settings)
-        assert together.returncode == 0, together.stderr
-    assert "resuming" in together.stdout and "mean of 2 trials" in together.stdout
-    assert "Stateless" not in together.stderr
-    alone = run(script, tmp_path / "b", f"--{ITERATIONS[script]}=4", "--trial=2", *settings)
-    assert alone.returncode == 0, alone.stderr
-    (folder,) = (tmp_path / "b").iterdir()
-    second = tmp_path / "a" / folder.name
-    assert sorted(path.name[-1] for path in (tmp_path / "a").iterdir()) == ["1", "2"]
+def assert_trial_2_is_the_same(together, alone):
+    """Trial 2 of the runs in one log folder against the only run in another."""
+    (folder,) = alone.iterdir()
+    second = together / folder.name
     for name, array in arrays(folder).items():
         np.testing.assert_allclose(arrays(second)[name], array, rtol=1e-3, atol=1e-5, err_msg=name)
-    other = arrays(tmp_path / "a" / folder.name.replace("trial-2", "trial-1"))
+    other = arrays(together / folder.name.replace("trial-2", "trial-1"))
     assert any(np.abs(other[name] - array).max() > 0.1 for name, array in arrays(folder).items() if "kernel" in name)
     results = [json.loads((path / "result.json").read_text()) for path in (folder, second)]
     np.testing.assert_allclose(results[0]["per_object"], results[1]["per_object"], rtol=1e-2)
@@ -127,35 +116,48 @@ def test_trials_side_by_side_are_those_trained_alone_also_when_resumed(script, t
     assert "--trial=2\n" in flagfile and "num_trials" not in flagfile
 
 
-def test_the_report_draws_table_and_figures_from_the_runs(tmp_path):
-    for script, *arguments in (
-        ("maml", "--regularizer=none", "--num_trials=2"),
-        ("maml", "--regularizer=activations"),
-        ("cnp", "--regularizer=activations", "--update_batch_size=10"),
-    ):
-        done = run(script, tmp_path / "logs", f"--{ITERATIONS[script]}=2", *arguments)
-        assert done.returncode == 0, done.stderr
-    result = json.loads(next((tmp_path / "logs").glob("sinusoid_maml.*trial-1/result.json")).read_text())
+def test_trials_side_by_side_and_resumed_are_those_trained_alone_and_the_report_draws_them(tmp_path):
+    settings = ["--regularizer=weights", "--var=-2", "--meta_batch_size=2"]
+    for iterations in (2, 4):
+        together = run("maml", tmp_path / "a", f"--metatrain_iterations={iterations}", "--num_trials=2", *settings)
+        assert together.returncode == 0 and "Stateless" not in together.stderr, together.stderr
+        assert "mean of 2 trials" in together.stdout
+        assert together.stdout.count("resuming") == (2 if iterations == 4 else 0)
+    alone = run("maml", tmp_path / "b", "--metatrain_iterations=4", "--trial=2", *settings)
+    assert alone.returncode == 0, alone.stderr
+    assert_trial_2_is_the_same(tmp_path / "a", tmp_path / "b")
+
+    plain = run("maml", tmp_path / "a", "--metatrain_iterations=2", "--update_batch_size=10")
+    assert plain.returncode == 0, plain.stderr
+    result = json.loads(next((tmp_path / "a").glob("sinusoid_maml.*/result.json")).read_text())
     assert list(result["mse_by_num_updates"]) == ["0", "3"] and len(result["per_object"]) == 100
     np.testing.assert_allclose(result["mse_by_num_updates"]["3"], result["meta_test_mse"], rtol=1e-4)
-    command = [sys.executable, "report.py", f"--logdir={tmp_path / 'logs'}"]
-    outputs = [
-        f"--table1={tmp_path / 't'}",
-        f"--bars={tmp_path / 't.png'}",
-        f"--figure5={tmp_path / '5.png'}",
-        f"--figure6={tmp_path / '6.png'}",
-    ]
-    done = subprocess.run([*command, *outputs], cwd=SCRIPTS, capture_output=True, text=True, check=False)
+    command = [sys.executable, "report.py", f"--logdir={tmp_path / 'a'}", f"--table1={tmp_path / 't'}"]
+    drawings = [f"--bars={tmp_path / 't.png'}", f"--figure5={tmp_path / '5.png'}", f"--figure6={tmp_path / '6.png'}"]
+    done = subprocess.run([*command, *drawings], cwd=SCRIPTS, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     with open(tmp_path / "t.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == ["shots", "method", "mean", "std", "trials", "paper_mean", "paper_std", "minutes"]
     assert [(row["shots"], row["method"], row["trials"], row["paper_mean"]) for row in rows] == [
-        ("5", "MAML", "2", "0.46"), ("5", "MR-MAML (A)", "1", "0.17"), ("10", "MR-CNP (A)", "1", "0.09"),
+        ("5", "MR-MAML (W)", "2", "0.16"), ("10", "MAML", "1", "0.13"),
     ]  # fmt: skip
     assert "one-hot rows / norm of the u row" in done.stdout and (tmp_path / "t.md").read_text() in done.stdout
     for name in ("t.png", "5.png", "6.png"):
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_trial_set_back_to_the_start_as_by_a_kill_between_two_checkpoints_goes_on_by_itself(tmp_path):
+    settings = ["--regularizer=activations", "--meta_batch_size=2"]
+    for iterations in (2, 4):
+        together = run("cnp", tmp_path / "a", f"--num_updates={iterations}", "--num_trials=2", *settings)
+        assert together.returncode == 0, together.stderr
+        for checkpoint in (tmp_path / "a").glob("*trial-1/checkpoint*" if iterations == 2 else "none"):
+            checkpoint.unlink()
+    assert together.stdout.count("resuming") == 1 and "mean of 2 trials" not in together.stdout
+    alone = run("cnp", tmp_path / "b", "--num_updates=4", "--trial=2", *settings)
+    assert alone.returncode == 0, alone.stderr
+    assert_trial_2_is_the_same(tmp_path / "a", tmp_path / "b")
 
 
 def test_the_dense_grid_covers_the_range_of_u():
