@@ -291,7 +291,7 @@ case $command in
     opengl
     .venv/bin/ruff check .
     .venv/bin/ruff format --check .
-    $PY -m pytest -q -n auto "$@"
+    $PY -m pytest -q -n auto --dist worksteal "$@"
     ;;
   clean) rm -rf "$WORK_DIR" ;;
   help | -h | --help) usage ;;
