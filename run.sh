@@ -192,11 +192,10 @@ paper_table() {  # NAME, then method or method:flag
   summarize "$LOG_DIR/paper" "$DATA_DIR/$name"
 }
 
-sinusoid_cell() {  # SCRIPT REGULARIZER FLAGS...: all trials of one cell side by side, each line marked
-  local script=$1 regularizer=$2 name
-  shift 2
-  name="$script $regularizer $*"
-  $PY -m "sinusoid.$script" --regularizer="$regularizer" "$@" 2>&1 |
+sinusoid_cell() {  # SCRIPT FLAGS...: all trials of one cell side by side, each line marked
+  local name="$*" script=$1
+  shift
+  $PY -m "sinusoid.$script" "$@" 2>&1 |
     grep --line-buffered -v '^[IW]0000\|^WARNING: All log messages' | sed -u "s/^/[${name%% --logdir*}] /"
 }
 
@@ -207,7 +206,7 @@ table1() {
   for shots in 10 5; do
     for method in cnp_weights cnp_activations maml_weights cnp_none maml_activations maml_none; do  # the longest first
       local -n settings=TABLE1_$method
-      printf '%q ' "${method%_*}" "${method#*_}" --update_batch_size="$shots" --logdir="$SINUSOID_DIR" \
+      printf '%q ' "${method%_*}" --regularizer="${method#*_}" --update_batch_size="$shots" --logdir="$SINUSOID_DIR" \
         --num_trials="$TRIALS" ${settings[@]+"${settings[@]}"}
       printf '\n'
     done

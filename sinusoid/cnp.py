@@ -52,12 +52,11 @@ def make_learner():
 def main(argv):
     del argv
     networks.set_beta(BETAS)
-    regularizer = "" if FLAGS.regularizer == "none" else f"_{FLAGS.regularizer}.beta-{FLAGS.beta:g}"
     training.run(
         make_learner(),
         *train_and_test_tasks(FLAGS.update_batch_size, FLAGS.eval_seed),
         method=f"sinusoid_cnp_{FLAGS.regularizer}",
-        run_name=f"sinusoid_cnp{regularizer}.shots-{FLAGS.update_batch_size}.update_lr-{FLAGS.update_lr:g}",
+        run_name=networks.run_name("cnp", f"update_lr-{FLAGS.update_lr:g}"),
         iterations_flag="num_updates",
         learning_rate=FLAGS.update_lr,
         rho_learning_rate=FLAGS.rho_lr,

@@ -63,13 +63,11 @@ def make_learner():
 def main(argv):
     del argv
     networks.set_beta(BETAS)
-    regularizer = "" if FLAGS.regularizer == "none" else f"_{FLAGS.regularizer}.beta-{FLAGS.beta:g}"
     training.run(
         make_learner(),
         *train_and_test_tasks(FLAGS.update_batch_size, FLAGS.eval_seed),
         method=f"sinusoid_maml_{FLAGS.regularizer}",
-        run_name=f"sinusoid_maml{regularizer}.shots-{FLAGS.update_batch_size}.meta_lr-{FLAGS.meta_lr:g}"
-        f".update_lr-{FLAGS.update_lr:g}",
+        run_name=networks.run_name("maml", f"meta_lr-{FLAGS.meta_lr:g}.update_lr-{FLAGS.update_lr:g}"),
         iterations_flag="metatrain_iterations",
         learning_rate=FLAGS.meta_lr,
         rho_learning_rate=FLAGS.rho_lr,

@@ -42,6 +42,12 @@ def set_beta(betas):
         FLAGS.beta = betas.get(FLAGS.regularizer, 0.0)
 
 
+def run_name(learner, rates):
+    """Name of the run folder without its trial: learner ("maml" or "cnp"), regularizer, shots and `rates`."""
+    regularizer = "" if FLAGS.regularizer == "none" else f"_{FLAGS.regularizer}.beta-{FLAGS.beta:g}"
+    return f"sinusoid_{learner}{regularizer}.shots-{FLAGS.update_batch_size}.{rates}"
+
+
 def kl_factor():
     """What multiplies the KL as pose_code computes it, a sum over weights or over the code's numbers."""
     return FLAGS.beta / FLAGS.dim_w if FLAGS.regularizer == "activations" else FLAGS.beta
