@@ -2,20 +2,16 @@
 
 import csv
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from absl import flags
 from absl.testing import flagsaver
+from scripts import run_script
 
 from pose_data.cli import UserError
 from sinusoid import tasks
 from sinusoid.tasks import AMPLITUDES, U_GRID, SinusoidTasks, train_and_test_tasks
-
-SCRIPTS = Path(__file__).resolve().parents[1] / "sinusoid"
 
 
 def amplitude(y, u):
@@ -87,13 +83,11 @@ def test_amplitudes_held_out_for_choosing_settings_are_not_trained_on(values):
 
 
 def run(script, logdir, *arguments):
-    command = [
-        sys.executable, f"{script}.py", f"--logdir={logdir}", "--summary_every=2", "--steps_per_call=2",
-        "--checkpoint_every=2", "--num_theta_samples=2", *arguments,
-    ]  # fmt: skip
-    if script == "maml":
-        command += ["--eval_num_updates=0,3", "--test_num_updates=3"]
-    return subprocess.run(command, cwd=SCRIPTS, capture_output=True, text=True, check=False)
+    evaluation = ["--eval_num_updates=0,3", "--test_num_updates=3"] if script == "maml" else []
+    return run_script(
+        "sinusoid", script, f"--logdir={logdir}", "--summary_every=2", "--steps_per_call=2", "--checkpoint_every=2",
+        "--num_theta_samples=2", *evaluation, *arguments,
+    )  # fmt: skip
 
 
 def arrays(folder):
@@ -132,9 +126,9 @@ def test_trials_side_by_side_and_resumed_are_those_trained_alone_and_the_report_
     result = json.loads(next((tmp_path / "a").glob("sinusoid_maml.*/result.json")).read_text())
     assert list(result["mse_by_num_updates"]) == ["0", "3"] and len(result["per_object"]) == 100
     np.testing.assert_allclose(result["mse_by_num_updates"]["3"], result["meta_test_mse"], rtol=1e-4)
-    command = [sys.executable, "report.py", f"--logdir={tmp_path / 'a'}", f"--table1={tmp_path / 't'}"]
-    drawings = [f"--bars={tmp_path / 't.png'}", f"--figure5={tmp_path / '5.png'}", f"--figure6={tmp_path / '6.png'}"]
-    done = subprocess.run([*command, *drawings], cwd=SCRIPTS, capture_output=True, text=True, check=False)
+    table = [f"--logdir={tmp_path / 'a'}", f"--table1={tmp_path / 't'}", f"--bars={tmp_path / 't.png'}"]
+    figures = [f"--figure5={tmp_path / '5.png'}", f"--figure6={tmp_path / '6.png'}"]
+    done = run_script("sinusoid", "report", *table, *figures)
     assert done.returncode == 0, done.stderr
     with open(tmp_path / "t.csv", newline="") as file:
         rows = list(csv.DictReader(file))

@@ -4,18 +4,15 @@ import csv
 import fcntl
 import importlib
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from absl import flags
 from absl.testing import flagsaver
+from scripts import run_script
 
 from pose_data import pickles
 
-SCRIPTS = Path(__file__).resolve().parents[1] / "pose_code"
 TINY_MAML = ["--num_filters=4", "--dim_w=16", "--test_num_updates=2", "--metatrain_iterations=4"]
 TINY_NP = ["--dim_w=8", "--dim_z=8", "--dim_r=8", "--n_hidden_units_r=8", "--n_hidden_units_g=8", "--num_updates=4"]
 TINY = {
@@ -28,12 +25,13 @@ TINY = {
     "np_ib": TINY_NP,
     "np_all_bbb": TINY_NP,
 }
+DECAY = {"np_vanilla": ["--weight_decay"]}  # optimizer state of its own to come back
 RUN_NAMES = {
     "maml_vanilla": "maml_vanilla.meta_lr-0.0005.update_lr-0.002.beta-0.001.trial-1",
     "maml_bbb": "maml_bbb.beta-0.001.meta_lr-0.002.update_lr-0.002.trial-1",
     "maml_ib": "maml_ib.beta-0.01.meta_lr-0.002.update_lr-0.002.trial-1",
     "finetune": "finetune.meta_lr-0.002.update_lr-0.002.trial-1",
-    "np_vanilla": "np_vanilla.update_lr-0.001.trial-1",
+    "np_vanilla": "np_vanilla.update_lr-0.001.beta-0.001.trial-1",
     "np_bbb": "np_bbb.beta-0.001.update_lr-0.0005.trial-1",
     "np_ib": "np_ib.beta-0.01.update_lr-0.0005.trial-1",
     "np_all_bbb": "np_bbb_all.beta-0.001.update_lr-0.0005.trial-1",
@@ -55,12 +53,11 @@ def data_dir(tmp_path_factory):
 
 def run(script, data_dir, logdir, *flags):
     """Run a script as a user does, from inside pose_code."""
-    command = [
-        sys.executable, f"{script}.py", f"--data_dir={data_dir}", f"--logdir={logdir}", "--dim_im=16",
+    return run_script(
+        "pose_code", script, f"--data_dir={data_dir}", f"--logdir={logdir}", "--dim_im=16",
         "--update_batch_size=3", "--meta_batch_size=2", "--eval_episodes=2", "--num_theta_samples=2",
         "--summary_every=1", "--checkpoint_every=2", "--num_threads=1", *TINY[script], *flags,
-    ]  # fmt: skip
-    return subprocess.run(command, cwd=SCRIPTS, capture_output=True, text=True, check=False)
+    )  # fmt: skip
 
 
 def read_curve(folder):
@@ -70,7 +67,7 @@ def read_curve(folder):
 
 @pytest.mark.parametrize("script", TINY)
 def test_script_trains_and_evaluates(script, data_dir, tmp_path):
-    whole = run(script, data_dir, tmp_path)
+    whole = run(script, data_dir, tmp_path, *DECAY.get(script, []))
     assert whole.returncode == 0, whole.stderr
     folder = tmp_path / RUN_NAMES[script]
     result = json.loads((folder / "result.json").read_text())
@@ -81,16 +78,16 @@ def test_script_trains_and_evaluates(script, data_dir, tmp_path):
     assert list(folder.glob("events.out.tfevents.*")) and (folder / "flags.cfg").exists()
     assert "iteration 4/4" in whole.stdout and "min left" in whole.stdout
     assert len(read_curve(folder)) == 4
+    if script in ("maml_bbb", "np_vanilla"):
+        assert_a_run_in_two_parts_has_the_same_weights_and_curve(folder, script, data_dir, tmp_path / "parts")
 
 
-@pytest.mark.parametrize("script, iterations", [("maml_bbb", "metatrain_iterations"), ("np_vanilla", "num_updates")])
-def test_a_resumed_run_has_the_weights_and_curve_of_an_uninterrupted_one(script, iterations, data_dir, tmp_path):
-    decay = ["--weight_decay"] if script == "np_vanilla" else []
-    assert run(script, data_dir, tmp_path / "whole", *decay).returncode == 0
-    parts = [run(script, data_dir, tmp_path / "parts", f"--{iterations}={n}", *decay) for n in (2, 4)]
+def assert_a_run_in_two_parts_has_the_same_weights_and_curve(whole, script, data_dir, logdir):
+    iterations = "num_updates" if script.startswith("np") else "metatrain_iterations"
+    parts = [run(script, data_dir, logdir, f"--{iterations}={n}", *DECAY.get(script, [])) for n in (2, 4)]
     assert all(part.returncode == 0 for part in parts), parts[-1].stderr
     assert "resuming" in parts[1].stdout and "iteration 1/4" not in parts[1].stdout
-    whole, resumed = (next((tmp_path / name).iterdir()) for name in ("whole", "parts"))
+    (resumed,) = logdir.iterdir()
     assert whole.name == resumed.name
     with np.load(whole / "checkpoint-final.npz") as a, np.load(resumed / "checkpoint-final.npz") as b:
         assert set(a.files) == set(b.files)
@@ -110,10 +107,7 @@ def test_a_flagfile_replays_a_run_with_one_change_and_train_false_only_evaluates
     assert evaluated.returncode == 0 and "iteration 1/" not in evaluated.stdout
     assert (folder / "checkpoint-final.npz").read_bytes() == before
     assert json.loads((folder / "result.json").read_text())["flags"]["eval_episodes"] == 3
-    replay = subprocess.run(
-        [sys.executable, "np_bbb.py", f"--flagfile={folder / 'flags.cfg'}", "--beta=0.5"],
-        cwd=SCRIPTS, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    replay = run_script("pose_code", "np_bbb", f"--flagfile={folder / 'flags.cfg'}", "--beta=0.5")
     assert replay.returncode == 0, replay.stderr
     other = json.loads((tmp_path / "np_bbb.beta-0.5.update_lr-0.0005.trial-1" / "result.json").read_text())["flags"]
     same = json.loads((folder / "result.json").read_text())["flags"]
@@ -138,7 +132,7 @@ def test_a_wrong_flag_gets_one_line(flags, message, data_dir, tmp_path):
 
 
 def test_other_settings_damaged_checkpoints_and_a_second_run_are_refused(data_dir, tmp_path):
-    folder = tmp_path / RUN_NAMES["np_vanilla"]
+    folder = tmp_path / "np_vanilla.update_lr-0.001.trial-1"
     assert run("np_vanilla", data_dir, tmp_path).returncode == 0
     other = run("np_vanilla", data_dir, tmp_path, "--meta_batch_size=3")
     assert other.returncode == 1 and "--meta_batch_size was 2" in other.stderr
