@@ -131,7 +131,8 @@ class Maml:
                 return mean_squared_error(forward(fast_weights, context_x), context_y)
 
             fast_weights = adapt(support_loss, adapted, num_updates, update_lr, self.stop_grad, unroll)
-            return forward(fast_weights, target_x), support_loss(adapted)
+            # A metric only; without the stop tf.map_fn would run its backward pass, with zeros.
+            return forward(fast_weights, target_x), tf.stop_gradient(support_loss(adapted))
 
         tasks = (context, batch.context_y, target)
         if self.inner_loop == "vectorized":

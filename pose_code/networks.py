@@ -95,8 +95,30 @@ def _normalize(x, offset, norm):
     """x: [n, side, side, filters]. Statistics are always those of the given batch, at meta-test too; no scale."""
     if norm == "none":
         return x
-    mean, variance = tf.nn.moments(x, [0, 1, 2] if norm == "batch_norm" else [1, 2, 3], keepdims=True)
-    return (x - mean) * tf.math.rsqrt(variance + BATCH_NORM_EPSILON) + offset
+    return _standardize(x, [0, 1, 2] if norm == "batch_norm" else [1, 2, 3]) + offset
+
+
+def _standardize(x, axes):
+    """(x - mean) / sqrt(variance + epsilon) over `axes`.
+
+    The derivative is written out: a third of the passes over x that automatic differentiation takes, and MAML
+    differentiates this twice.
+    """
+
+    @tf.custom_gradient
+    def standardize(x):
+        mean = tf.reduce_mean(x, axes, keepdims=True)
+        variance = tf.reduce_mean(tf.square(x), axes, keepdims=True) - tf.square(mean)
+        factor = tf.math.rsqrt(variance + BATCH_NORM_EPSILON)
+        y = x * factor - mean * factor
+
+        def gradient(dy):
+            means = tf.reduce_mean(dy, axes, keepdims=True), tf.reduce_mean(dy * y, axes, keepdims=True)
+            return (dy - (means[0] + y * means[1])) * factor
+
+        return y, gradient
+
+    return standardize(x)
 
 
 def conv_head(weights, w, norm, max_pool):

@@ -144,7 +144,7 @@ class _Run:
                 self.optimizers.append((optimizers[group], variables))
                 state = enumerate(optimizers[group].variables)
                 self.variables |= {f"adam_{group}/{i}": variable for i, variable in state}
-        self.predict = tf.function(learner.predict)
+        self.predict = tf.function(learner.predict, autograph=False)
         if trials[0].checkpoint:
             shapes = {name: tuple(variable.shape[1:]) for name, variable in self.variables.items()}
             arrays = [checkpoints.load(trial.checkpoint, shapes) for trial in trials]
@@ -186,7 +186,7 @@ class _Run:
             trial.seconds += time.monotonic() - start
             trial.write_result(numbers)
 
-    @tf.function
+    @tf.function(autograph=False)  # no Python control flow here depends on tensors, and converting takes seconds
     def train_steps(self, batches, seeds):
         """Outer steps: gradients of the learner's loss, one Adam update a group.
 

@@ -48,6 +48,30 @@ def test_batch_norm_uses_the_batch_and_layer_norm_the_point():
         assert (np.abs(together - alone).max() > 1e-4) == sees_the_batch
 
 
+def gradient_norm(x, axes):
+    """Squared norm of d sum(cos(y)) / dx, whose derivative in x is second order in the normalisation."""
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = networks._standardize(x, axes)
+        loss = tf.reduce_sum(tf.cos(y))
+    return y, tf.reduce_sum(tape.gradient(loss, x) ** 2)
+
+
+@pytest.mark.parametrize("axes", [[0, 1, 2], [1, 2, 3]])
+def test_second_derivative_of_normalisation_agrees_with_finite_differences(axes):
+    # tf.nn.moments would fail here: it stops the gradient of the mean, which only the first derivative forgives.
+    rng = np.random.default_rng(0)
+    x = tf.constant(rng.normal(1.0, 2.0, (4, 3, 3, 2)))
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y, value = gradient_norm(x, axes)
+    mean, std = (np.asarray(m) for m in (tf.reduce_mean(x, axes, True), tf.math.reduce_std(x, axes, True)))
+    np.testing.assert_allclose(y, (x - mean) / np.sqrt(std**2 + networks.BATCH_NORM_EPSILON), rtol=1e-9, atol=1e-12)
+    direction = rng.normal(size=x.shape) * 1e-5
+    difference = (gradient_norm(x + direction, axes)[1] - gradient_norm(x - direction, axes)[1]) / 2
+    np.testing.assert_allclose(tf.reduce_sum(tape.gradient(value, x) * direction), difference, rtol=1e-5)
+
+
 def test_a_code_that_is_no_square_is_refused():
     with pytest.raises(UserError, match="--dim_w=200"):
         networks.init_conv_head(np.random.default_rng(0), 200, 8, 1)
