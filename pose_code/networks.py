@@ -7,9 +7,11 @@ differentiates through them and the Bayesian layers draw them.
 Names: "<layer>/kernel" and "<layer>/bias"; `norm<i>/offset` is what normalisation adds.
 """
 
+import functools
 import itertools
 import math
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -29,13 +31,38 @@ def _init_layer(rng, name, shape):
     return {f"{name}/kernel": _glorot_uniform(rng, shape), f"{name}/bias": np.zeros(shape[-1], np.float32)}
 
 
+def _in_compute_dtype(product, x, kernel):
+    """product(x, kernel) in the compute dtype of Keras's global policy (--precision); the result is float32 again."""
+    dtype = keras.config.dtype_policy().compute_dtype
+    return tf.cast(product(tf.cast(x, dtype), tf.cast(kernel, dtype)), tf.float32)
+
+
 def _dense(weights, name, x):
     """x: [..., n_in] -> [..., n_out]."""
-    return tf.linalg.matmul(x, weights[f"{name}/kernel"]) + weights[f"{name}/bias"]
+    return _in_compute_dtype(tf.linalg.matmul, x, weights[f"{name}/kernel"]) + weights[f"{name}/bias"]
 
 
-def _conv(weights, name, x, stride):
-    return tf.nn.conv2d(x, weights[f"{name}/kernel"], stride, "SAME") + weights[f"{name}/bias"]
+def conv2d(x, kernel, stride):
+    """SAME convolution. x: [n, side, side, channels]; kernel: [size, size, channels, filters]."""
+    return tf.nn.conv2d(x, kernel, stride, "SAME")
+
+
+def conv2d_as_matmul(x, kernel, stride):
+    """`conv2d` as one product of patches and kernel. With a batch of kernels, one a task, tf.vectorized_map makes of it
+    one batched product, the form for a GPU; of a convolution it makes a loop."""
+    size, side = kernel.shape[0], x.shape[1]
+    out = -(-side // stride)
+    missing = max((out - 1) * stride + size - side, 0)  # SAME: the odd pixel of padding at the end
+    before, after = missing // 2, missing - missing // 2
+    x = tf.pad(x, [[0, 0], [before, after], [before, after], [0, 0]])
+    end = (out - 1) * stride + 1
+    patches = [x[:, i : i + end : stride, j : j + end : stride] for i in range(size) for j in range(size)]
+    return tf.linalg.matmul(tf.concat(patches, axis=-1), tf.reshape(kernel, [-1, kernel.shape[-1]]))
+
+
+def _conv(conv, weights, name, x, stride):
+    product = functools.partial(conv, stride=stride)
+    return _in_compute_dtype(product, x, weights[f"{name}/kernel"]) + weights[f"{name}/bias"]
 
 
 def init_mlp(rng, name, sizes):
@@ -70,13 +97,13 @@ def init_image_encoder(rng, dim_im, dim_code):
     }
 
 
-def image_encoder(weights, images):
+def image_encoder(weights, images, conv=conv2d):
     """Image code w. images: uint8 [n, dim_im, dim_im, 1] -> [n, dim_code], linear at the end."""
     x = tf.cast(images, tf.float32) / 255.0
-    x = tf.nn.relu(_conv(weights, "conv0", x, 2))
-    x = tf.nn.relu(_conv(weights, "conv1", x, 2))
+    x = tf.nn.relu(_conv(conv, weights, "conv0", x, 2))
+    x = tf.nn.relu(_conv(conv, weights, "conv1", x, 2))
     x = tf.nn.max_pool2d(x, 2, 2, "SAME")
-    x = tf.nn.relu(_conv(weights, "conv2", x, 2))
+    x = tf.nn.relu(_conv(conv, weights, "conv2", x, 2))
     return _dense(weights, "code", tf.reshape(x, [tf.shape(x)[0], math.prod(x.shape[1:])]))
 
 
@@ -121,13 +148,13 @@ def _standardize(x, axes):
     return standardize(x)
 
 
-def conv_head(weights, w, norm, max_pool):
+def conv_head(weights, w, norm, max_pool, conv=conv2d):
     """Label from the code. w: [n, dim_w], dim_w a square -> [n, dim_y]. Four blocks conv 3x3 - norm - ReLU (- 2x2
     max-pool), global mean, linear."""
     side = math.isqrt(w.shape[-1])
     x = tf.reshape(w, [-1, side, side, 1])
     for i in range(4):
-        x = tf.nn.relu(_normalize(_conv(weights, f"head{i}", x, 1), weights[f"norm{i}/offset"], norm))
+        x = tf.nn.relu(_normalize(_conv(conv, weights, f"head{i}", x, 1), weights[f"norm{i}/offset"], norm))
         if max_pool:
             x = tf.nn.max_pool2d(x, 2, 2, "SAME")
     return _dense(weights, "head_out", tf.reduce_mean(x, axis=[1, 2]))

@@ -6,6 +6,7 @@ The eight scripts differ in what is adapted, what is stochastic and what is pena
 import functools
 from pathlib import Path
 
+import tensorflow as tf
 from absl import flags
 
 from pose_code import networks, training
@@ -40,6 +41,10 @@ def define_maml_flags(inner_loop=True, **defaults):
     flags.DEFINE_integer("metatrain_iterations", 30000, "outer steps", lower_bound=0)
     flags.DEFINE_bool("max_pool", False, "2x2 max-pool after every block of the head")
     flags.DEFINE_enum("norm", "batch_norm", networks.NORMS, "normalisation in the head")
+    flags.DEFINE_enum(
+        "inner_loop", None, ("map", "vectorized"),
+        "adapt to one task after the other, or to all at once; unset: vectorized on a GPU, map on a CPU",
+    )  # fmt: skip
     _override({"summary_every": 50, "checkpoint_every": 200, **defaults})
 
 
@@ -94,10 +99,13 @@ def pose_maml(*, adapt_encoder, bayesian_encoder=False, inner_loop=True, **kwarg
         encoder = _init_encoder(rng, bayesian_encoder, kwargs)
         return {"encoder": encoder, "head": point_weights(head), "offsets": point_weights(offsets)}
 
+    form = FLAGS.inner_loop or ("vectorized" if tf.config.list_physical_devices("GPU") else "map")
+    conv = networks.conv2d_as_matmul if form == "vectorized" else networks.conv2d
     return Maml(
         init=init,
-        encode=networks.image_encoder,
-        predict_from_code=functools.partial(networks.conv_head, norm=FLAGS.norm, max_pool=FLAGS.max_pool),
+        encode=functools.partial(networks.image_encoder, conv=conv if adapt_encoder else networks.conv2d),
+        predict_from_code=functools.partial(networks.conv_head, norm=FLAGS.norm, max_pool=FLAGS.max_pool, conv=conv),
+        inner_loop=form,
         adapt_encoder=adapt_encoder,
         num_updates=FLAGS.num_updates if inner_loop else 0,
         test_num_updates=FLAGS.test_num_updates,

@@ -22,7 +22,8 @@ FLAGS = flags.FLAGS
 # What may differ between the run that wrote a checkpoint and the one that goes on with it.
 _MAY_CHANGE = {
     "data_dir", "logdir", "checkpoint_every", "steps_per_call", "eval_episodes", "num_theta_samples", "eval_seed",
-    "eval_batch_size", "eval_num_updates", "num_threads", "test_num_updates", "test_update_lr",
+    "eval_batch_size", "eval_num_updates", "num_threads", "inner_loop", "jit_compile", "test_num_updates",
+    "test_update_lr",
 }  # fmt: skip
 _CHECKPOINTS = ("checkpoint-last.npz", "checkpoint-final.npz")
 
@@ -61,11 +62,11 @@ class RunFolder:
                 raise UserError(f"{self.folder}: no checkpoint to evaluate; train first, or mend --logdir and --trial")
             return
         path, note = max(notes.items(), key=lambda item: item[1]["step"])
-        iterations = self.flags[self.iterations_flag]
+        iterations, before = self.flags[self.iterations_flag], _with_new_flags(note["flags"])
         changed = [
-            f"--{name} was {note['flags'].get(name)}"
+            f"--{name} was {before[name]}"
             for name in self.flags
-            if name not in _MAY_CHANGE | {self.iterations_flag} and note["flags"].get(name) != self.flags[name]
+            if name not in _MAY_CHANGE | {self.iterations_flag} and before[name] != self.flags[name]
         ]
         if note["method"] != self.method or changed:
             what = "; ".join(changed) or f"method was {note['method']}"
@@ -80,7 +81,7 @@ class RunFolder:
         finished = (
             result.exists()
             and self.step >= self.flags[self.iterations_flag]
-            and json.loads(result.read_text())["flags"] == self.flags
+            and _with_new_flags(json.loads(result.read_text())["flags"]) == self.flags
         )
         if finished:
             print(f"{result}: finished before; --train=False evaluates it again", flush=True)
@@ -159,6 +160,11 @@ def _own_flags():
         for flag in modules[name]
     )
     return sorted((flag for flag in own if flag.name != "train"), key=lambda flag: flag.name)
+
+
+def _with_new_flags(values):
+    """Flags of an earlier run; those that the script has got since are at their defaults."""
+    return {flag.name: flag.default for flag in _own_flags()} | values
 
 
 def versions():

@@ -49,6 +49,11 @@ flags.DEFINE_integer("eval_episodes", 10, "evaluation episodes of each task (obj
 flags.DEFINE_integer("num_theta_samples", 5, "draws of theta averaged in evaluation (Algorithm 3)", lower_bound=1)
 flags.DEFINE_integer("eval_seed", 0, "seed of the evaluation's episodes and draws", lower_bound=0)
 flags.DEFINE_integer("eval_batch_size", None, "tasks evaluated at a time; unset: --meta_batch_size", lower_bound=1)
+flags.DEFINE_enum(
+    "precision", "float32", ("float32", "mixed_bfloat16"),
+    "of convolutions and matrix products; losses, KL, normalisation and weight updates stay in float32",
+)  # fmt: skip
+flags.DEFINE_bool("jit_compile", False, "compile the training step with XLA; slower on a CPU")
 flags.DEFINE_integer("num_threads", 0, "CPU threads of one operation; 0 lets TensorFlow choose", lower_bound=0)
 
 
@@ -90,8 +95,13 @@ def run(
     if FLAGS.num_threads:
         tf.config.threading.set_intra_op_parallelism_threads(FLAGS.num_threads)
         tf.config.threading.set_inter_op_parallelism_threads(FLAGS.num_threads)
+    # Half of the time from the start to the first step, and no step is faster for it: there is little to fold.
+    tf.config.optimizer.set_experimental_options({"constant_folding": False})
+    keras.config.set_dtype_policy(FLAGS.precision)
     gpus = tf.config.list_physical_devices("GPU")
     print(f"TensorFlow {tf.__version__} on {len(gpus)} GPU" if gpus else f"TensorFlow {tf.__version__} on the CPU")
+    if FLAGS.precision == "mixed_bfloat16" and not gpus and not _cpu_has_bfloat16():
+        print("warning: this CPU has no bfloat16 arithmetic; --precision=float32 is several times faster here")
     iterations = FLAGS[iterations_flag].value
     with contextlib.ExitStack() as locks:
         trials = [
@@ -111,6 +121,15 @@ def run(
                 "rho": _make_optimizer(learning_rate if rho_learning_rate is None else rho_learning_rate, weight_decay),
             }
             _Run(learner, train, val, list(group), iterations, optimizers).go(eval_num_updates)
+
+
+def _cpu_has_bfloat16():
+    """Whether /proc/cpuinfo names such instructions; where there is no such file, nothing is known against it."""
+    try:
+        words = Path("/proc/cpuinfo").read_text().split()
+    except OSError:
+        return True
+    return "amx_bf16" in words or "avx512_bf16" in words
 
 
 def _make_optimizer(rate, weight_decay):
@@ -144,7 +163,9 @@ class _Run:
                 self.optimizers.append((optimizers[group], variables))
                 state = enumerate(optimizers[group].variables)
                 self.variables |= {f"adam_{group}/{i}": variable for i, variable in state}
+        # No Python control flow here depends on tensors, and autograph's conversion takes seconds.
         self.predict = tf.function(learner.predict, autograph=False)
+        self.train_steps = tf.function(self._train_steps, autograph=False, jit_compile=FLAGS.jit_compile)
         if trials[0].checkpoint:
             shapes = {name: tuple(variable.shape[1:]) for name, variable in self.variables.items()}
             arrays = [checkpoints.load(trial.checkpoint, shapes) for trial in trials]
@@ -186,8 +207,7 @@ class _Run:
             trial.seconds += time.monotonic() - start
             trial.write_result(numbers)
 
-    @tf.function(autograph=False)  # no Python control flow here depends on tensors, and converting takes seconds
-    def train_steps(self, batches, seeds):
+    def _train_steps(self, batches, seeds):
         """Outer steps: gradients of the learner's loss, one Adam update a group.
 
         batches: MetaBatch of arrays [steps, trials, ...]; seeds: int [steps, trials, 2]. Returns metrics, float

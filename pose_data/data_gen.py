@@ -1,10 +1,14 @@
 """Step 3 of the pose data: splits the objects and writes train_data.pkl and val_data.pkl.
 
     python data_gen.py --data_dir=DATA/rotate_resize
+    python data_gen.py --data_dir=DATA/rotate_resize --num_test_objects=15 --num_val_objects=12 --out_dir=SEARCH
 
 Each pickle is [images, labels]: images uint8 [objects, views, 128, 128], labels float64 [objects, views, 3],
 the last axis being x, y (metres) and angle (turns), all within [0, 1]. The split depends on --seed and the
 names of the objects only. Takes a few seconds; expect 52 training and 15 validation objects from PASCAL3D+.
+
+--num_test_objects=N makes a third split, test_data.pkl: the objects that val_data.pkl holds under --num_val_objects=N
+alone. So what is chosen on the validation objects beside it was chosen without a look at the reported ones.
 """
 
 from pathlib import Path
@@ -21,21 +25,21 @@ FLAGS = flags.FLAGS
 IMAGE_SIZE = 128  # pixels
 
 
-def split_objects(folders, num_val_objects, seed):
-    """Return (train, val): lists of the object folders, sorted; val has `num_val_objects` drawn by `seed`.
+def split_objects(folders, num_val_objects, seed, num_test_objects=0):
+    """Return (train, val, test): lists of the object folders, sorted; val and test are drawn by `seed`.
 
-    The order in which `folders` comes does not matter.
+    The order in which `folders` comes does not matter. Test objects are drawn first.
     """
     folders = sorted(folders)
-    if len(folders) <= num_val_objects:
-        raise UserError(
-            f"--num_val_objects={num_val_objects}: there are {len(folders)} objects in all, and training needs some"
-        )
-    val = set(np.random.default_rng(seed).permutation(len(folders))[:num_val_objects])
-    return (
-        [folder for index, folder in enumerate(folders) if index not in val],
-        [folder for index, folder in enumerate(folders) if index in val],
-    )
+    num_held_out = num_test_objects + num_val_objects
+    if len(folders) <= num_held_out:
+        held_out = f"--num_val_objects={num_val_objects}"
+        if num_test_objects:
+            held_out += f" and --num_test_objects={num_test_objects}"
+        raise UserError(f"{held_out}: there are {len(folders)} objects in all, and training needs some")
+    order = np.random.default_rng(seed).permutation(len(folders))
+    parts = order[num_held_out:], order[num_test_objects:num_held_out], order[:num_test_objects]
+    return tuple([folders[index] for index in sorted(part)] for part in parts)
 
 
 def read_labels(folder):
@@ -83,14 +87,28 @@ def read_objects(folders):
 
 def main(_):
     folders = rotate_folder.object_folders(FLAGS.data_dir)
-    train, val = split_objects(folders, FLAGS.num_val_objects, FLAGS.seed)
-    images, labels = read_objects(train + val)
+    parts = dict(
+        zip(
+            ("train", "val", "test"),
+            split_objects(folders, FLAGS.num_val_objects, FLAGS.seed, FLAGS.num_test_objects),
+            strict=True,
+        )
+    )
+    images, labels = read_objects([folder for part in parts.values() for folder in part])
     out_dir = Path(FLAGS.out_dir)
     out_dir.mkdir(parents=True, exist_ok=True)
-    for name, part in (("train", slice(len(train))), ("val", slice(len(train), None))):
-        pickles.dump([images[part], labels[part]], out_dir / f"{name}_data.pkl")
-        print(f"{out_dir / name}_data.pkl: {len(images[part])} objects x {images.shape[1]} views")
-    print("validation objects: " + " ".join(f"{folder.parent.name}/{folder.name}" for folder in val))
+    start = 0
+    for name, part in parts.items():
+        if not part:
+            (out_dir / f"{name}_data.pkl").unlink(missing_ok=True)  # of an earlier split: its objects may train now
+        else:
+            rows = slice(start, start + len(part))
+            pickles.dump([images[rows], labels[rows]], out_dir / f"{name}_data.pkl")
+            print(f"{out_dir / name}_data.pkl: {len(part)} objects x {images.shape[1]} views")
+            start += len(part)
+    for name, split in (("validation", parts["val"]), ("test", parts["test"])):
+        if split:
+            print(f"{name} objects: " + " ".join(f"{folder.parent.name}/{folder.name}" for folder in split))
 
 
 def define_flags():
@@ -98,6 +116,9 @@ def define_flags():
     flags.DEFINE_string("out_dir", ".", "Folder to write train_data.pkl and val_data.pkl to.")
     flags.DEFINE_integer("seed", 0, "Seed of the split.", lower_bound=0)
     flags.DEFINE_integer("num_val_objects", 15, "Objects kept for meta-validation.", lower_bound=1)
+    flags.DEFINE_integer(
+        "num_test_objects", 0, "Objects kept for a third split, test_data.pkl; 0 for none.", lower_bound=0
+    )
 
 
 if __name__ == "__main__":

@@ -44,10 +44,23 @@ def test_view_10_follows_view_9(tmp_path):
 
 def test_the_split_depends_on_seed_and_names_but_not_on_their_order():
     names = [f"{number:02d}" for number in range(40)]
-    train, val = split_objects(names, 15, seed=0)
+    train, val, _ = split_objects(names, 15, seed=0)
     assert sorted(train + val) == names and len(val) == 15
-    assert split_objects(names[::-1], 15, seed=0) == (train, val)
+    assert split_objects(names[::-1], 15, seed=0) == (train, val, [])
     assert split_objects(names, 15, seed=1)[1] != val
+
+
+def test_a_third_split_takes_the_default_splits_validation_objects_for_test_and_others_for_validation(tmp_path):
+    write_views(tmp_path / "in", NAMES)
+    run("data_gen", data_dir=tmp_path / "in", out_dir=tmp_path / "two", num_val_objects=1)
+    split = run("data_gen", data_dir=tmp_path / "in", out_dir=tmp_path / "out", num_val_objects=2, num_test_objects=1)
+    assert split.returncode == 0, split.stderr
+    images = {name: pickles.load(tmp_path / f"out/{name}_data.pkl")[0] for name in ("train", "val", "test")}
+    assert {name: len(part) for name, part in images.items()} == {"train": 1, "val": 2, "test": 1}
+    np.testing.assert_array_equal(images["test"], pickles.load(tmp_path / "two/val_data.pkl")[0])
+    assert len(np.unique(np.concatenate(list(images.values())), axis=0)) == 4
+    run("data_gen", data_dir=tmp_path / "in", out_dir=tmp_path / "out", num_val_objects=1)
+    assert not (tmp_path / "out/test_data.pkl").exists()  # its object may be among the training objects now
 
 
 def test_training_needs_an_object():
