@@ -1,5 +1,6 @@
 """Shapes, parameter counts and normalisation of the pose networks."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -70,6 +71,35 @@ def test_second_derivative_of_normalisation_agrees_with_finite_differences(axes)
     direction = rng.normal(size=x.shape) * 1e-5
     difference = (gradient_norm(x + direction, axes)[1] - gradient_norm(x - direction, axes)[1]) / 2
     np.testing.assert_allclose(tf.reduce_sum(tape.gradient(value, x) * direction), difference, rtol=1e-5)
+
+
+@pytest.mark.parametrize("side, stride", [(8, 1), (7, 1), (8, 2), (7, 2)])
+def test_convolution_as_a_matrix_product_is_the_convolution(side, stride):
+    rng = np.random.default_rng(0)
+    x, kernel = rng.normal(size=(2, side, side, 3)), rng.normal(size=(3, 3, 3, 5))
+    expected = networks.conv2d(x, kernel, stride)
+    np.testing.assert_allclose(networks.conv2d_as_matmul(x, kernel, stride), expected, atol=1e-12)
+
+
+def test_mixed_bfloat16_rounds_products_and_nothing_else():
+    rng = np.random.default_rng(0)
+    encoder, (head, offsets) = networks.init_image_encoder(rng, 16, 16), networks.init_conv_head(rng, 16, 8, 1)
+    images = rng.integers(256, size=(6, 16, 16, 1)).astype(np.uint8)
+
+    def predict():
+        code = networks.image_encoder(encoder, images)
+        return code, networks.conv_head(head | offsets, code, "batch_norm", False)
+
+    exact = predict()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        rounded = predict()
+    finally:
+        keras.config.set_dtype_policy("float32")
+    for a, b in zip(exact, rounded, strict=True):
+        assert b.dtype == tf.float32
+        error = np.abs(a - b).max() / np.abs(a).max()
+        assert 1e-5 < error < 0.05  # bfloat16 has 8 bits: 0.004 a product
 
 
 def test_a_code_that_is_no_square_is_refused():
