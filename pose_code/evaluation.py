@@ -1,5 +1,6 @@
 """Meta-test as a fixed protocol (Algorithm 3): every object, the same episodes, predictions averaged over theta."""
 
+import functools
 import time
 
 import numpy as np
@@ -26,12 +27,8 @@ def evaluate(predict, tasks, *, seed, episodes, num_draws, batch_size, shuffle=F
         if shuffle:
             # Points come in random order, so each label moved on by one is as random, and none stays where it was.
             batch = batch._replace(context_y=np.roll(batch.context_y, 1, axis=1))
-        mean_prediction = 0.0
-        for draw in range(num_draws):
-            predictions, pre_mse = predict(batch, tf.constant([seed, draw], tf.int32))
-            mean_prediction += predictions.numpy() / num_draws
-            if pre_mse is not None:
-                pre_mses.append(float(pre_mse))
+        mean_prediction, batch_pre_mses = _predict_mean(predict, batch, seed, num_draws)
+        pre_mses += batch_pre_mses
         num_done += len(indices)
         if (now := time.monotonic()) - printed > 30:
             minutes = (now - begun) / num_done * (len(tasks) * episodes - num_done) / 60
@@ -41,6 +38,28 @@ def evaluate(predict, tasks, *, seed, episodes, num_draws, batch_size, shuffle=F
         for i, error in zip(indices, errors, strict=False):  # the last batch is filled up
             squared_errors[i].append(error)
     return np.array([np.mean(errors) for errors in squared_errors]), float(np.mean(pre_mses)) if pre_mses else None
+
+
+def _predict_mean(predict, batch, seed, num_draws):
+    """Predictions [tasks, n, dim_y] averaged over draws of theta, and the pre_mse of each draw where it is defined."""
+    draws = [predict(batch, tf.constant([seed, draw], tf.int32)) for draw in range(num_draws)]
+    mean = sum(predictions.numpy() / num_draws for predictions, _ in draws)
+    return mean, [float(pre_mse) for _, pre_mse in draws if pre_mse is not None]
+
+
+def examples(predict, tasks, *, seed, num_draws, batch_size, num_points=4, **_):
+    """Query points of the first tasks (objects) with the predictions for them, as arrays for a report.
+
+    predict: as in `evaluate`; of a learner with an inner loop it takes num_updates too, and with 0 predicts before
+    adapting. Returns target_x, target_y, prediction, prediction_before (with an inner loop): [tasks, num_points, ...].
+    """
+    _, batch = next(iter(tasks.evaluation_batches(seed, 1, min(batch_size, len(tasks)))))
+    after, pre_mses = _predict_mean(predict, batch, seed, num_draws)
+    arrays = {"target_x": batch.target_x, "target_y": batch.target_y, "prediction": after}
+    if pre_mses:  # a learner that has an error before it adapts
+        before = functools.partial(predict, num_updates=tf.constant(0))
+        arrays["prediction_before"], _ = _predict_mean(before, batch, seed, num_draws)
+    return {name: array[:, :num_points] for name, array in arrays.items()}
 
 
 def protocol(predict, train, val, **settings):

@@ -11,7 +11,7 @@ Expect (the paper, Table 2): meta-test MSE 7.33 (0.35), 6.16 (0.12) with weight 
 
 from absl import flags
 
-from pose_code import pose_learners, training
+from pose_code import pose_learners
 from pose_data.cli import run_main
 
 FLAGS = flags.FLAGS
@@ -24,9 +24,8 @@ def main(argv):
     del argv
     learner = pose_learners.pose_maml(adapt_encoder=True, inner_loop=False)
     decay = f".beta-{FLAGS.beta:g}" if FLAGS.weight_decay else ""
-    training.run(
+    pose_learners.run(
         learner,
-        *pose_learners.load_splits(),
         method="finetune",
         run_name=f"finetune.meta_lr-{FLAGS.meta_lr:g}.update_lr-{FLAGS.update_lr:g}{decay}",
         iterations_flag="metatrain_iterations",

@@ -12,7 +12,7 @@ Expect (the paper, Table 2): meta-test MSE 2.26 (0.09), at beta 0.1.
 
 from absl import flags
 
-from pose_code import pose_learners, training
+from pose_code import pose_learners
 from pose_data.cli import run_main
 
 FLAGS = flags.FLAGS
@@ -24,9 +24,8 @@ pose_learners.define_posterior_flags(var=-20.0)
 def main(argv):
     del argv
     learner = pose_learners.pose_maml(adapt_encoder=False, bayesian_encoder=True, beta=FLAGS.beta)
-    training.run(
+    pose_learners.run(
         learner,
-        *pose_learners.load_splits(),
         method="maml_bbb",
         run_name=f"maml_bbb.beta-{FLAGS.beta:g}.meta_lr-{FLAGS.meta_lr:g}.update_lr-{FLAGS.update_lr:g}",
         iterations_flag="metatrain_iterations",

@@ -11,7 +11,7 @@ Expect (the paper, Table 1, sinusoid only): no pose number in the paper.
 
 from absl import flags
 
-from pose_code import pose_learners, training
+from pose_code import pose_learners
 from pose_data.cli import run_main
 
 FLAGS = flags.FLAGS
@@ -23,9 +23,8 @@ pose_learners.define_code_flags()
 def main(argv):
     del argv
     learner = pose_learners.pose_maml(adapt_encoder=False, stochastic_code=True, beta=FLAGS.beta, kl_on=FLAGS.kl_on)
-    training.run(
+    pose_learners.run(
         learner,
-        *pose_learners.load_splits(),
         method="maml_ib",
         run_name=f"maml_ib.beta-{FLAGS.beta:g}.meta_lr-{FLAGS.meta_lr:g}.update_lr-{FLAGS.update_lr:g}",
         iterations_flag="metatrain_iterations",

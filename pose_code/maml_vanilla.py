@@ -12,7 +12,7 @@ Expect (the paper, Table 2): meta-test MSE 5.39 (1.31).
 
 from absl import flags
 
-from pose_code import pose_learners, training
+from pose_code import pose_learners
 from pose_data.cli import run_main
 
 FLAGS = flags.FLAGS
@@ -25,9 +25,8 @@ def main(argv):
     del argv
     learner = pose_learners.pose_maml(adapt_encoder=True)
     decay = f".beta-{FLAGS.beta:g}" if FLAGS.weight_decay else ""
-    training.run(
+    pose_learners.run(
         learner,
-        *pose_learners.load_splits(),
         method="maml_vanilla",
         run_name=f"maml_vanilla.meta_lr-{FLAGS.meta_lr:g}.update_lr-{FLAGS.update_lr:g}{decay}",
         iterations_flag="metatrain_iterations",

@@ -10,7 +10,7 @@ Expect (the paper, Table 3): meta-test MSE 7.73 (0.82): regularizing everything 
 
 from absl import flags
 
-from pose_code import pose_learners, training
+from pose_code import pose_learners
 from pose_data.cli import run_main
 
 FLAGS = flags.FLAGS
@@ -26,9 +26,8 @@ def main(argv):
         bayesian_decoder=True,
         beta=FLAGS.beta,
     )
-    training.run(
+    pose_learners.run(
         learner,
-        *pose_learners.load_splits(),
         method="np_all_bbb",
         run_name=f"np_bbb_all.beta-{FLAGS.beta:g}.update_lr-{FLAGS.update_lr:g}",
         iterations_flag="num_updates",

@@ -11,7 +11,7 @@ Expect (the paper, Table 2): meta-test MSE 2.89 (0.18), at beta 1e-3.
 
 from absl import flags
 
-from pose_code import pose_learners, training
+from pose_code import pose_learners
 from pose_data.cli import run_main
 
 FLAGS = flags.FLAGS
@@ -23,9 +23,8 @@ pose_learners.define_posterior_flags(var=-3.0)
 def main(argv):
     del argv
     learner = pose_learners.pose_np(bayesian_encoder=True, beta=FLAGS.beta)
-    training.run(
+    pose_learners.run(
         learner,
-        *pose_learners.load_splits(),
         method="np_bbb",
         run_name=f"np_bbb.beta-{FLAGS.beta:g}.update_lr-{FLAGS.update_lr:g}",
         iterations_flag="num_updates",

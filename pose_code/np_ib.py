@@ -11,7 +11,7 @@ Expect (the paper, Table 1 and Figure 9): in Figure 9 a meta-test MSE of 5.0 to 
 
 from absl import flags
 
-from pose_code import pose_learners, training
+from pose_code import pose_learners
 from pose_data.cli import run_main
 
 FLAGS = flags.FLAGS
@@ -23,9 +23,8 @@ pose_learners.define_code_flags()
 def main(argv):
     del argv
     learner = pose_learners.pose_np(stochastic_code=True, beta=FLAGS.beta, kl_on=FLAGS.kl_on)
-    training.run(
+    pose_learners.run(
         learner,
-        *pose_learners.load_splits(),
         method="np_ib",
         run_name=f"np_ib.beta-{FLAGS.beta:g}.update_lr-{FLAGS.update_lr:g}",
         iterations_flag="num_updates",

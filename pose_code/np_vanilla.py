@@ -11,7 +11,7 @@ Expect (the paper, Table 2): meta-test MSE 8.48 (0.12), chance is 8.33; 6.86 (0.
 
 from absl import flags
 
-from pose_code import pose_learners, training
+from pose_code import pose_learners
 from pose_data.cli import run_main
 
 FLAGS = flags.FLAGS
@@ -24,9 +24,8 @@ def main(argv):
     del argv
     learner = pose_learners.pose_np()
     decay = f".beta-{FLAGS.beta:g}" if FLAGS.weight_decay else ""
-    training.run(
+    pose_learners.run(
         learner,
-        *pose_learners.load_splits(),
         method="np_vanilla",
         run_name=f"np_vanilla.update_lr-{FLAGS.update_lr:g}{decay}",
         iterations_flag="num_updates",

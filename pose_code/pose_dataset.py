@@ -19,7 +19,14 @@ turns x 10. target_x, target_y: the same for the query set. K = num_classes * up
 
 
 class PoseSplit:
-    """Objects of one split. images: uint8 [objects, views, dim_im, dim_im, 1]; labels: float32 [.., dim_y]."""
+    """Objects of one split. images: uint8 [objects, views, dim_im, dim_im, 1]; labels: float32 [.., dim_y].
+
+    With label_noise, `sample` adds a random angle to the labels of each task, modulo a full turn ("Meta-learning
+    requires meta-augmentation", Rajendran et al., 2020): where zero is must then be read off the support set.
+    `evaluation_batches` never does.
+    """
+
+    label_noise = False
 
     def __init__(self, path, dim_im, dim_y, num_classes, shots):
         """Reads a pickle of `data_gen`. Raises UserError with the file's name if it is missing or not one, or if a task
@@ -76,7 +83,13 @@ class PoseSplit:
         wanted = meta_batch_size * self.num_classes
         rounds = [rng.permutation(len(self)) for _ in range(-(-wanted // len(self)))]
         objects = np.concatenate(rounds)[:wanted].reshape(meta_batch_size, self.num_classes)
-        return self.gather(objects, self._draw_views(rng, objects.shape))
+        batch = self.gather(objects, self._draw_views(rng, objects.shape))
+        if self.label_noise:
+            turn = np.zeros((meta_batch_size, 1, batch.context_y.shape[-1]), np.float32)
+            turn[:, 0, -1] = rng.random(meta_batch_size) * LABEL_SCALE  # the angle is the last label
+            context_y, target_y = (np.mod(y + turn, LABEL_SCALE) for y in (batch.context_y, batch.target_y))
+            batch = batch._replace(context_y=context_y, target_y=target_y)
+        return batch
 
     def evaluation_batches(self, seed, episodes, batch_size):
         """The evaluation protocol's episodes: each object `episodes` times, views fixed by `seed`, support labels too.

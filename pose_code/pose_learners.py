@@ -22,6 +22,11 @@ flags.DEFINE_string("data_dir", None, "folder of the two pickles that pose_data/
 flags.DEFINE_list("data", "train_data.pkl,val_data.pkl", "file names of the training and the held-out objects")
 flags.DEFINE_integer("num_classes", 1, "objects per task", lower_bound=1)
 flags.DEFINE_integer("dim_im", 128, "side of the images in pixels; a divisor of the stored side averages blocks")
+flags.DEFINE_bool(
+    "label_noise", False,
+    "meta-augmentation (Rajendran et al., 2020): a random angle for each training task, added to all its labels modulo "
+    "a full turn",
+)  # fmt: skip
 flags.DEFINE_integer("dim_y", 1, "label numbers to predict, the last ones of (x, y, angle)")
 
 
@@ -89,6 +94,14 @@ def load_splits():
         PoseSplit(Path(FLAGS.data_dir) / name, FLAGS.dim_im, FLAGS.dim_y, FLAGS.num_classes, FLAGS.update_batch_size)
         for name in FLAGS.data
     ]
+
+
+def run(learner, *, run_name, **kwargs):
+    """training.run on the data of the flags, with examples of predictions. kwargs: the other arguments of it."""
+    train, val = load_splits()
+    train.label_noise = FLAGS.label_noise
+    noise = ".label_noise" if FLAGS.label_noise else ""
+    training.run(learner, train, val, run_name=run_name + noise, save_examples=True, **kwargs)
 
 
 def pose_maml(*, adapt_encoder, bayesian_encoder=False, inner_loop=True, **kwargs):

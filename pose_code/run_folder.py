@@ -1,6 +1,7 @@
 """The folder of one run: what it holds and how a run goes on from it.
 
-flags.cfg (an absl flagfile), curve.csv, TensorBoard events, checkpoint-last.npz, checkpoint-final.npz, result.json.
+flags.cfg (an absl flagfile), curve.csv, TensorBoard events, checkpoint-last.npz, checkpoint-final.npz, result.json and,
+of a pose run, examples.npz.
 """
 
 import contextlib
@@ -8,6 +9,7 @@ import csv
 import fcntl
 import importlib.metadata
 import json
+import shlex
 import sys
 
 import numpy as np
@@ -19,11 +21,12 @@ from pose_data.cli import UserError, atomic_path
 
 FLAGS = flags.FLAGS
 
+# What no number depends on, but for rounding.
+_HOW_ONLY = {"logdir", "checkpoint_every", "steps_per_call", "num_threads", "inner_loop", "jit_compile"}
 # What may differ between the run that wrote a checkpoint and the one that goes on with it.
-_MAY_CHANGE = {
-    "data_dir", "logdir", "checkpoint_every", "steps_per_call", "eval_episodes", "num_theta_samples", "eval_seed",
-    "eval_batch_size", "eval_num_updates", "num_threads", "inner_loop", "jit_compile", "test_num_updates",
-    "test_update_lr",
+_MAY_CHANGE = _HOW_ONLY | {
+    "data_dir", "eval_episodes", "num_theta_samples", "eval_seed", "eval_batch_size", "eval_num_updates",
+    "test_num_updates", "test_update_lr",
 }  # fmt: skip
 _CHECKPOINTS = ("checkpoint-last.npz", "checkpoint-final.npz")
 
@@ -76,16 +79,15 @@ class RunFolder:
         self.checkpoint, self.step, self.seconds = path, note["step"], note["seconds"]
 
     def finished(self):
-        """Whether the result of just these flags is there."""
+        """Whether the result of just these settings is there."""
         result = self.folder / "result.json"
-        finished = (
-            result.exists()
-            and self.step >= self.flags[self.iterations_flag]
-            and _with_new_flags(json.loads(result.read_text())["flags"]) == self.flags
-        )
-        if finished:
-            print(f"{result}: finished before; --train=False evaluates it again", flush=True)
-        return finished
+        if not result.exists() or self.step < self.flags[self.iterations_flag]:
+            return False
+        before = _with_new_flags(json.loads(result.read_text())["flags"])
+        if any(before[name] != value for name, value in self.flags.items() if name not in _HOW_ONLY):
+            return False
+        print(f"{result}: finished before; --train=False evaluates it again", flush=True)
+        return True
 
     def begin(self):
         """Start or go on writing the folder's records."""
@@ -110,10 +112,14 @@ class RunFolder:
             for name, value in row.items():
                 tf.summary.scalar(tags.get(name, name), value)
 
+    def write_examples(self, arrays):
+        with atomic_path(self.folder / "examples.npz") as temporary:
+            np.savez_compressed(temporary, **arrays)
+
     def write_result(self, numbers):
         result = {
             "method": self.method, "trial": self.number, "iterations": self.step, **numbers, "flags": self.flags,
-            "versions": versions(), "wall_time_s": self.seconds,
+            "command": shlex.join(["python", *sys.argv]), "versions": versions(), "wall_time_s": self.seconds,
         }  # fmt: skip
         write_text(self.folder / "result.json", json.dumps(result, indent=1) + "\n")
         print(

@@ -83,6 +83,7 @@ def run(
     rho_learning_rate=None,
     weight_decay=0.0,
     eval_num_updates=(),
+    save_examples=False,
 ):
     """Train `learner` on the tasks `train`, evaluate it on both, write <logdir>/<run_name>.trial-N/result.json.
 
@@ -91,6 +92,7 @@ def run(
       rho_learning_rate: learning rate of the posteriors' rho; None takes learning_rate.
       weight_decay: strength as contrib's AdamW counted it, decay per step (Keras multiplies it by the learning rate).
       eval_num_updates: evaluate also after these numbers of inner-loop steps.
+      save_examples: write examples.npz too, some held-out tasks' query points and their predictions.
     """
     if FLAGS.num_threads:
         tf.config.threading.set_intra_op_parallelism_threads(FLAGS.num_threads)
@@ -120,7 +122,7 @@ def run(
                 "mean": _make_optimizer(learning_rate, weight_decay),
                 "rho": _make_optimizer(learning_rate if rho_learning_rate is None else rho_learning_rate, weight_decay),
             }
-            _Run(learner, train, val, list(group), iterations, optimizers).go(eval_num_updates)
+            _Run(learner, train, val, list(group), iterations, optimizers).go(eval_num_updates, save_examples)
 
 
 def _cpu_has_bfloat16():
@@ -183,7 +185,7 @@ class _Run:
     def weights_of(self, i):
         return tf.nest.map_structure(lambda variable: variable[i], self.weights)
 
-    def go(self, eval_num_updates):
+    def go(self, eval_num_updates, save_examples):
         if FLAGS.train:
             self.train_loop()
             for i, trial in enumerate(self.trials):
@@ -204,6 +206,10 @@ class _Run:
                     predict = functools.partial(self.predict, weights, num_updates=tf.constant(num_updates))
                     errors[num_updates] = float(evaluation.evaluate(predict, self.val, **settings)[0].mean())
                 numbers["mse_by_num_updates"] = errors
+            if save_examples:
+                trial.write_examples(
+                    evaluation.examples(functools.partial(self.predict, weights), self.val, **settings)
+                )
             trial.seconds += time.monotonic() - start
             trial.write_result(numbers)
 

@@ -49,6 +49,22 @@ def test_num_classes_mixes_that_many_objects_in_a_task(path):
         assert all(sorted(np.unique(task // 20, return_counts=True)[1]) == [4, 4, 4] for task in numbers(points))
 
 
+def test_label_noise_turns_all_labels_of_a_training_task_by_one_angle_and_no_evaluation(path):
+    split = PoseSplit(path, SIDE, 3, 1, 4)
+    split.label_noise = True
+    batch = split.sample(np.random.default_rng(0), 5)
+    turns = []
+    for x, y in ((batch.context_x, batch.context_y), (batch.target_x, batch.target_y)):
+        np.testing.assert_allclose(y[..., :2], np.broadcast_to([5.0, 0.0], (5, 4, 2)))  # x and y as they were
+        assert (y >= 0).all() and (y < 10).all() and y.dtype == np.float32
+        turns.append((y[..., 2] - numbers(x) / 20) % 10)
+    turns = np.concatenate(turns, axis=1)
+    np.testing.assert_allclose(turns, np.repeat(turns[:, :1], 8, axis=1), atol=1e-4)
+    assert turns[:, 0].std() > 1
+    for _, batch in split.evaluation_batches(0, 1, 4):
+        np.testing.assert_allclose(batch.target_y[..., 2], numbers(batch.target_x) / 20, rtol=1e-6)
+
+
 def test_more_tasks_than_objects_use_each_object_again(path):
     batch = PoseSplit(path, SIDE, 1, 1, 2).sample(np.random.default_rng(0), 2 * OBJECTS)
     assert sorted(numbers(batch.context_x)[:, 0] // 20) == sorted([*range(OBJECTS)] * 2)

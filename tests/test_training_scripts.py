@@ -38,7 +38,7 @@ RUN_NAMES = {
 }
 RESULT_KEYS = {
     "method", "trial", "iterations", "meta_test_mse", "meta_test_se", "meta_train_mse", "pre_mse",
-    "shuffled_support_mse", "per_object", "flags", "versions", "wall_time_s",
+    "shuffled_support_mse", "per_object", "flags", "command", "versions", "wall_time_s",
 }  # fmt: skip
 
 
@@ -75,6 +75,10 @@ def test_script_trains_and_evaluates(script, data_dir, tmp_path):
     assert np.isfinite([result["meta_test_mse"], result["meta_train_mse"], result["shuffled_support_mse"]]).all()
     assert (result["pre_mse"] is None) == script.startswith("np")
     np.testing.assert_allclose(result["meta_test_mse"], np.mean(result["per_object"]), rtol=1e-6)
+    with np.load(folder / "examples.npz") as examples:
+        shapes = {name: examples[name].shape for name in examples.files}
+    before = {} if script.startswith("np") else {"prediction_before": (2, 3, 1)}
+    assert shapes == {"target_x": (2, 3, 16, 16, 1), "target_y": (2, 3, 1), "prediction": (2, 3, 1), **before}
     assert list(folder.glob("events.out.tfevents.*")) and (folder / "flags.cfg").exists()
     assert "iteration 4/4" in whole.stdout and "min left" in whole.stdout
     assert len(read_curve(folder)) == 4
@@ -103,7 +107,7 @@ def test_a_flagfile_replays_a_run_with_one_change_and_train_false_only_evaluates
     result = json.loads((folder / "result.json").read_text())
     del result["flags"]["facto"]  # as if --facto were new since: at its default it changes nothing
     (folder / "result.json").write_text(json.dumps(result))
-    again = run("np_bbb", data_dir, tmp_path)
+    again = run("np_bbb", data_dir, tmp_path, "--num_threads=2")  # nothing that its numbers depend on
     assert "finished before" in again.stdout and "iteration" not in again.stdout.replace("iterations", "")
     before = (folder / "checkpoint-final.npz").read_bytes()
     evaluated = run("np_bbb", data_dir, tmp_path, "--train=False", "--eval_episodes=3")
