@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# shellcheck disable=SC2034 # PAPER_* and QUICK_* are read by their names
+# shellcheck disable=SC2034 # the arrays of the presets are read by their names
 # Everything on one command: bash run.sh. `bash run.sh help` lists the sub-commands.
 # Every stage is skipped when its result is there, and goes on where it was when it was interrupted.
 set -euo pipefail
@@ -14,22 +14,46 @@ CAD_DIR=${CAD_DIR:-}                      # a PASCAL3D+ CAD folder; empty: the e
 DATA_DIR=${DATA_DIR:-}                    # renders and pickles; empty: a folder of WORK_DIR named after CAD_DIR
 LOG_DIR=${LOG_DIR:-}                      # run folders; empty: DATA_DIR/logs
 TRIALS=${TRIALS:-5}                       # trials of the tables
+PRESET=${PRESET:-paper}                   # settings of the tables: paper, for a GPU, or small, for CPU cores
+JOBS=${JOBS:-$(nproc)}                    # runs side by side, which share the cores; with one GPU: 1
+METHODS=${METHODS:-finetune maml_vanilla maml_bbb maml_ib np_vanilla np_bbb np_ib np_all_bbb}  # what a table trains
+BETAS=${BETAS:-0 1e-6 1e-5 1e-4 1e-3 1e-2 1e-1 1}  # grid of figure2 and search
+RATES=${RATES:-1e-4 5e-4 1e-3}            # grid of learning rates of search
 PYTHON=${PYTHON:-python3}                 # makes the virtual environment .venv
 
-# The paper's settings where they differ from the scripts' defaults (inner step 0.01, K = 15, beta 0.1 for MR-MAML).
-# Its tables do not state the iterations; the scripts' defaults are upstream's.
+# A preset: PRESET=(settings of all methods), PRESET_method=(its own). Flags after a method in a table come last.
+#
+# paper: where the paper's settings differ from the scripts' defaults, which are upstream's with its iterations.
+PAPER=()
 PAPER_finetune=(--update_lr=0.01)
 PAPER_maml_vanilla=(--update_lr=0.01 --update_batch_size=15)
 PAPER_maml_bbb=(--update_lr=0.01 --beta=0.1)
+PAPER_maml_ib=(--update_lr=0.01)
+PAPER_np_vanilla=()
+PAPER_np_bbb=(--beta=1e-3)
+PAPER_np_ib=()
+PAPER_np_all_bbb=(--beta=1e-3)
 
-# The quick preset: half an hour on two cores instead of days. Against the paper's: images of 64x64 (block means), a
-# smaller MAML head (10x10 code, 32 filters) and 3 inner steps for 5, few iterations, and for those a faster rho
-# (MR-CNP) and a smaller beta and narrower posterior to start from (MR-MAML). Chosen on 12 of PASCAL3D+'s training objects.
+# small: hours of two cores. Against the paper's: images of 64x64 (block means), a smaller MAML head (10x10 code, 32
+# filters), 3 inner steps for 5, fewer iterations, and for those a faster rho (MR-CNP) and a smaller beta and a narrower
+# posterior to start from (MR-MAML). beta and learning rates: `bash run.sh search METHOD`, on validation objects.
+SMALL=(--dim_im=64)
+SMALL_np_vanilla=(--num_updates=3000)
+SMALL_np_bbb=(--num_updates=20000 --update_lr=1e-3 --rho_lr=2e-3 --beta=1e-3)
+SMALL_np_all_bbb=("${SMALL_np_bbb[@]}")
+SMALL_np_ib=(--num_updates=6000)
+SMALL_maml=(--num_updates=3 --update_lr=0.01 --update_batch_size=15 --dim_w=100 --num_filters=32 --meta_lr=2e-3
+            --metatrain_iterations=2000)
+SMALL_maml_vanilla=("${SMALL_maml[@]}" --meta_lr=1e-3)
+SMALL_maml_bbb=("${SMALL_maml[@]}" --beta=1e-4 --var=-5)
+SMALL_maml_ib=("${SMALL_maml[@]}")
+SMALL_finetune=(--update_lr=0.01 --update_batch_size=15 --dim_w=100 --num_filters=32 --metatrain_iterations=3000)
+
+# quick: half an hour of two cores, a taste of the small preset.
 QUICK=(--dim_im=64 --eval_episodes=2 --num_theta_samples=3)
 QUICK_np_vanilla=(--num_updates=1500)
 QUICK_np_bbb=(--num_updates=4000 --update_lr=1e-3 --rho_lr=2e-3)
-QUICK_maml=(--metatrain_iterations=300 --num_updates=3 --meta_lr=2e-3 --update_lr=0.01 --update_batch_size=15 --dim_w=100
-            --num_filters=32 --summary_every=10 --checkpoint_every=50)
+QUICK_maml=("${SMALL_maml[@]}" --metatrain_iterations=300 --summary_every=10 --checkpoint_every=50)
 QUICK_maml_vanilla=("${QUICK_maml[@]}" --noweight_decay)
 QUICK_maml_bbb=("${QUICK_maml[@]}" --beta=1e-4 --var=-5)
 
@@ -43,8 +67,10 @@ TABLE1_cnp_activations=(--beta=300 --update_lr=1e-4)
 TABLE1_cnp_weights=(--var=-3 --beta=0.3 --meta_batch_size=10)
 # ---------------------------------------------------------------------------------------------------------------------
 
-LANE_THREADS=$((($(nproc) + 1) / 2))      # two runs side by side share the cores
-METHODS="finetune maml_vanilla maml_bbb maml_ib np_vanilla np_bbb np_ib np_all_bbb"
+ALL_METHODS="finetune maml_vanilla maml_bbb maml_ib np_vanilla np_bbb np_ib np_all_bbb"
+TABLE2=("maml_vanilla" "maml_vanilla --noweight_decay" np_bbb maml_bbb np_vanilla finetune "finetune --weight_decay"
+        maml_ib np_ib)
+TABLE3=(np_bbb np_all_bbb np_vanilla "np_vanilla --weight_decay")
 PY=.venv/bin/python
 MODELS_NAME=${CAD_DIR:-embedded}
 MODELS_NAME=${MODELS_NAME#/}
@@ -56,12 +82,15 @@ usage() {
   cat <<'EOF'
 bash run.sh [SUB-COMMAND]
 
-  quick           (the default) set-up, data, CNP, MR-CNP(W), MAML and MR-MAML(W) in a small preset, their table
+  quick           (the default) set-up, data, CNP, MR-CNP(W), MAML and MR-MAML(W) in a short preset, their table
   setup           the virtual environment .venv and, where it is missing, an OpenGL that draws without a screen
   data            CAD models -> renders -> resized images -> train_data.pkl, val_data.pkl
-  train METHOD [FLAGS]   one training script on that data, with the paper's settings; METHOD is one of
+  train METHOD [FLAGS]   one training script on that data, with the preset's settings; METHOD is one of
                   finetune maml_vanilla maml_bbb maml_ib np_vanilla np_bbb np_ib np_all_bbb
-  table2, table3  the paper's tables: every method, TRIALS trials, upstream's iterations (for a GPU: days on a CPU)
+  table2, table3  the paper's tables: every method, TRIALS trials
+  figure2         error against beta; figure9: against the learning rate. Runs that a table made are used again
+  search METHOD   the paper's grids of learning rate and beta, on validation objects taken from the training objects;
+                  with a flag: search "np_vanilla --weight_decay"
   table1          the sinusoid: six methods, 5 and 10 shots, TRIALS trials, half an hour on two cores; no data needed
   figure5, figure6   from the runs of table1: error against inner-loop steps; the first layer's weights
   search_table1   the settings tried for table1, on training amplitudes held out for it
@@ -69,7 +98,11 @@ bash run.sh [SUB-COMMAND]
   test            set-up and all tests
   clean           delete WORK_DIR (models, renders, pickles, logs)
 
-Variables (see the top of run.sh): WORK_DIR CAD_DIR DATA_DIR LOG_DIR TRIALS PYTHON
+quick, tables, figures 2 and 9 and search run a list of commands and take
+  --dry_run       print every command and the estimated hours on this machine, train nothing
+  --slurm --slurm_parameters=slurm_partition=gpu,gpus_per_node=1   submit the list as one job array and wait for it
+
+Variables (see the top of run.sh): WORK_DIR CAD_DIR DATA_DIR LOG_DIR TRIALS PRESET JOBS METHODS BETAS RATES PYTHON
 EOF
 }
 
@@ -132,71 +165,106 @@ data() {
   $PY -m pose_data.data_gen --data_dir="$DATA_DIR/rotate_resize" --out_dir="$DATA_DIR" "$@"
 }
 
-train() {  # METHOD LOG_DIR FLAGS...
-  local method=$1 log_dir=$2
-  shift 2
-  $PY -m "pose_code.$method" --data_dir="$DATA_DIR" --logdir="$log_dir" "$@"
+preset_flags() {  # METHOD: into the array preset_flags
+  local common=${PRESET^^} own=${PRESET^^}_$1
+  [[ $(declare -p "$common" 2>/dev/null) == "declare -a"* ]] || die "PRESET=$PRESET: no such preset; give paper or small"
+  local -n common_flags=$common own_flags=$own
+  preset_flags=(${common_flags[@]+"${common_flags[@]}"} ${own_flags[@]+"${own_flags[@]}"})
 }
 
-train_paper() {  # METHOD FLAGS...: the paper's settings
-  local method=$1
-  local -n settings=PAPER_$method
-  shift
-  train "$method" "$LOG_DIR/paper" ${settings[@]+"${settings[@]}"} "$@"
-}
-
-train_quick() {  # METHOD...: one after the other, each line marked with its method
-  local method
-  for method in "$@"; do
-    local -n settings=QUICK_$method
-    train "$method" "$LOG_DIR/quick" "${QUICK[@]}" --num_threads="$LANE_THREADS" "${settings[@]}" 2>&1 |
-      grep --line-buffered -v '^[IW]0000\|^WARNING: All log messages' | sed -u "s/^/[$method] /"  # TensorFlow's chatter
-  done
-}
-
-quick() {
-  data
-  say "Training CNP and MR-CNP(W) beside MAML and MR-MAML(W), about 20 minutes on two cores"
-  local np_lane maml_lane failed=0
-  set -m  # each lane is a process group of its own, which Ctrl-C can end whole
-  train_quick np_vanilla np_bbb &
-  np_lane=$!
-  train_quick maml_vanilla maml_bbb &
-  maml_lane=$!
-  trap 'kill -- -$np_lane -$maml_lane 2>/dev/null; die "interrupted; run again to go on"' INT TERM
-  set +m
-  wait $np_lane || failed=1
-  wait $maml_lane || failed=1
-  trap - INT TERM
-  ((failed == 0)) || die "a training run failed, see its error line above; the others are kept, run again to go on"
-  say "Meta-test error on held-out objects, MSE in units of (36 degrees)^2; a constant prediction has 8.33"
-  summarize "$LOG_DIR/quick" "$DATA_DIR/quick"
-}
-
-summarize() {  # LOG_DIR PREFIX
-  $PY -m pose_code.summarize --logdir="$1" --out="$2" --figure="$2.png"
-  printf '\ntable and curves: %s.md, %s.csv, %s.png\n' "$2" "$2" "$2"
-}
-
-paper_table() {  # NAME, then method or method:flag
-  local name=$1 run trial flags
-  shift
-  data
+runs() {  # LOG_DIR ROW...: the list for the launcher, a line a trial of a row; a row is a method and its flags
+  local folder=$1 trial row
   for trial in $(seq "$TRIALS"); do
-    for run in "$@"; do
-      say "$name, trial $trial of $TRIALS: ${run/:/ }"
-      read -ra flags <<<"${run/:/ }"  # method, and a flag if there is one
-      train_paper "${flags[@]}" --trial="$trial"
+    for row in "${@:2}"; do
+      read -ra row <<<"$row"
+      [[ " $METHODS " == *" ${row[0]} "* ]] || continue
+      preset_flags "${row[0]}"
+      printf '%q ' "pose_code.${row[0]}" --data_dir="$DATA_DIR" --logdir="$folder" "${preset_flags[@]}" "${row[@]:1}"
+      printf -- '--trial=%s\n' "$trial"
     done
   done
-  summarize "$LOG_DIR/paper" "$DATA_DIR/$name"
 }
 
-sinusoid_cell() {  # SCRIPT FLAGS...: all trials of one cell side by side, each line marked
-  local name="$*" script=$1
+sweep() {  # FLAGS...: the list on standard input, JOBS at a time
+  $PY -m pose_code.sweep --jobs="$JOBS" "$@"
+}
+
+dry() {  # FLAGS...: whether --dry_run is among them
+  [[ " $* " == *" --dry_run "* ]]
+}
+
+quick() {  # FLAGS...
+  data
+  say "Training MAML, MR-CNP(W), MR-MAML(W) and CNP, about 20 minutes on two cores"
+  PRESET=quick TRIALS=1 runs "$LOG_DIR/quick" maml_vanilla np_bbb maml_bbb np_vanilla | sweep "$@"
+  dry "$@" && return
+  say "Meta-test error on held-out objects, MSE in units of (36 degrees)^2; a constant prediction has 8.33"
+  summarize "$DATA_DIR/quick" --logdir="$LOG_DIR/quick"
+}
+
+summarize() {  # PREFIX FLAGS...
+  local prefix=$1
+  $PY -m pose_code.summarize --out="$prefix" "${@:2}"
+  printf '\ntable, picture, curves and report: %s.md, .csv, .png, -curves.png, .html\n' "$prefix"
+}
+
+train() {  # METHOD FLAGS...
+  preset_flags "$1"
+  $PY -m "pose_code.$1" --data_dir="$DATA_DIR" --logdir="$LOG_DIR/$PRESET" "${preset_flags[@]}" "${@:2}"
+}
+
+paper_table() {  # NAME KEYS FLAGS..., the rows in the array NAME: train what is missing, write the table
+  local name=$1 keys=$2
+  local -n rows=${name^^}
+  shift 2
+  data
+  say "$name, preset $PRESET, $TRIALS trials of ${#rows[@]} rows, $JOBS runs at a time"
+  runs "$LOG_DIR/$PRESET" "${rows[@]}" | sweep "$@"
+  dry "$@" || summarize "results/$name" --logdir="$LOG_DIR/$PRESET" --methods="$keys"
+}
+
+grid() {  # NAME FLAG "VALUE..." "METHOD..." FLAGS...: the error of methods against a flag; a table's runs are used again
+  local name=$1 flag=$2 values=$3 methods=$4 value method
+  shift 4
+  data
+  say "$name, preset $PRESET, $TRIALS trials of $methods at --$flag=${values// /,}, $JOBS runs at a time"
+  for value in $values; do
+    for method in $methods; do
+      preset_flags "$method"
+      if [[ " ${preset_flags[*]} " == *" --$flag=$value "* ]]; then
+        runs "$LOG_DIR/$PRESET" "$method"
+      else
+        runs "$LOG_DIR/$PRESET-$name" "$method --$flag=$value"
+      fi
+    done
+  done | sweep "$@"
+  dry "$@" && return
+  $PY -m pose_code.summarize --logdir="$LOG_DIR/$PRESET,$LOG_DIR/$PRESET-$name" --methods="${methods// /,}" \
+    --against="$flag" --figure="results/$name.png" --out="results/$name"
+}
+
+search() {  # ROW FLAGS...: the paper's grids for a row of a table, on validation objects out of the training objects
+  local searched=$1 method=${1%% *} betas=$BETAS rate_flag=meta_lr rate beta row rows=()
   shift
-  $PY -m "sinusoid.$script" "$@" 2>&1 |
-    grep --line-buffered -v '^[IW]0000\|^WARNING: All log messages' | sed -u "s/^/[${name%% --logdir*}] /"
+  data
+  local folder=$DATA_DIR/search
+  local logs=$folder/logs/$PRESET/${searched// /}
+  if [[ ! -f $folder/test_data.pkl ]]; then
+    $PY -m pose_data.data_gen --data_dir="$DATA_DIR/rotate_resize" --out_dir="$folder" \
+      --num_test_objects=15 --num_val_objects=12
+  fi
+  [[ $method != np_* ]] || rate_flag=update_lr
+  [[ $searched != np_vanilla && $searched != finetune ]] || betas=
+  for rate in $RATES; do
+    rows+=("$searched --$rate_flag=$rate"${betas:+" --beta="})
+  done
+  say "search $searched, preset $PRESET: learning rates $RATES${betas:+, beta $betas}; $TRIALS trials each"
+  for row in "${rows[@]}"; do
+    for beta in ${betas:-""}; do
+      DATA_DIR=$folder runs "$logs" "$row$beta"
+    done
+  done | sweep "$@"
+  dry "$@" || $PY -m pose_code.summarize --logdir="$logs" --best
 }
 
 table1() {
@@ -206,18 +274,13 @@ table1() {
   for shots in 10 5; do
     for method in cnp_weights cnp_activations maml_weights cnp_none maml_activations maml_none; do  # the longest first
       local -n settings=TABLE1_$method
-      printf '%q ' "${method%_*}" --regularizer="${method#*_}" --update_batch_size="$shots" --logdir="$SINUSOID_DIR" \
+      printf '%q ' "sinusoid.${method%_*}" --regularizer="${method#*_}" --update_batch_size="$shots" --logdir="$SINUSOID_DIR" \
         --num_trials="$TRIALS" ${settings[@]+"${settings[@]}"}
       printf '\n'
     done
-  done | run_cells || die "a training run failed, see its error line above; the others are kept, run again to go on"
+  done | sweep "$@"
+  dry "$@" && return
   sinusoid_report --table1=results/table1 --bars=results/table1.png
-}
-
-run_cells() {  # standard input: lines of arguments of sinusoid_cell; as many at a time as there are cores
-  export -f sinusoid_cell
-  export PY
-  tr '\n' '\0' | xargs -0 -P "$(nproc)" -I{} bash -c 'set -o pipefail; sinusoid_cell {}'
 }
 
 sinusoid_report() {  # FLAGS...
@@ -232,8 +295,8 @@ search_table1() {  # every setting that was tried, two trials at 5 shots; prints
   local line i=0
   while read -r line; do
     i=$((i + 1))
-    printf '%s --update_batch_size=5 --num_heldout_amplitudes=4 --num_trials=2 --logdir=%q\n' "$line" "$SINUSOID_DIR-search/$i"
-  done <sinusoid/search.txt | run_cells || say "some runs diverged, see their error lines above"
+    printf 'sinusoid.%s --update_batch_size=5 --num_heldout_amplitudes=4 --num_trials=2 --logdir=%q\n' "$line" "$SINUSOID_DIR-search/$i"
+  done <sinusoid/search.txt | sweep || say "some runs diverged, see their error lines above"
   $PY -m sinusoid.report --logdir="$SINUSOID_DIR-search" --table1="$SINUSOID_DIR-search/table"
 }
 
@@ -250,14 +313,15 @@ smoke() {
   $PY -m pose_data.resize_images --data_dir="$DATA_DIR/rotate_resize"
   $PY -m pose_data.data_gen --data_dir="$DATA_DIR/rotate_resize" --out_dir="$DATA_DIR" --num_val_objects=3
   local method flags
-  for method in $METHODS; do
+  for method in $ALL_METHODS; do
     case $method in
       np_*) flags=(--num_updates=2) ;;
       finetune) flags=(--metatrain_iterations=2 --test_num_updates=2 --num_filters=8) ;;
       maml_*) flags=(--metatrain_iterations=2 --test_num_updates=2 --num_filters=8 --num_updates=2) ;;
     esac
     say "$method"
-    train "$method" "$DATA_DIR/logs" "${flags[@]}" --update_batch_size=3 --meta_batch_size=2 --eval_episodes=1
+    $PY -m "pose_code.$method" --data_dir="$DATA_DIR" --logdir="$DATA_DIR/logs" "${flags[@]}" --update_batch_size=3 \
+      --meta_batch_size=2 --eval_episodes=1
   done
   for method in maml cnp; do
     say "sinusoid/$method"
@@ -273,15 +337,21 @@ command=${1:-quick}
 case $command in
   setup) setup && opengl ;;
   data) data "$@" ;;
-  quick) quick ;;
+  quick) quick "$@" ;;
   train)
-    [[ $# -gt 0 && " $METHODS " == *" $1 "* ]] || die "train: give one of $METHODS"
+    [[ $# -gt 0 && " $ALL_METHODS " == *" $1 "* ]] || die "train: give one of $ALL_METHODS"
     data
-    train_paper "$@"
+    train "$@"
     ;;
-  table2) paper_table table2 finetune finetune:--weight_decay maml_vanilla maml_bbb np_vanilla np_bbb maml_ib np_ib ;;
-  table3) paper_table table3 np_vanilla np_vanilla:--weight_decay np_all_bbb np_bbb ;;
-  table1) table1 ;;
+  table2) paper_table table2 "finetune,finetune+wd,maml_vanilla,maml_vanilla+wd,maml_bbb,maml_ib,np_vanilla,np_bbb,np_ib" "$@" ;;
+  table3) paper_table table3 "np_vanilla,np_vanilla+wd,np_all_bbb,np_bbb" "$@" ;;
+  figure2) grid figure2 beta "$BETAS" "np_bbb maml_bbb" "$@" ;;
+  figure9) grid figure9 update_lr "1e-5 1e-4 1e-3" "np_ib np_bbb" "$@" ;;
+  search)
+    [[ $# -gt 0 && " $ALL_METHODS " == *" ${1%% *} "* ]] || die "search: give one of $ALL_METHODS, with flags in quotes"
+    search "$@"
+    ;;
+  table1) table1 "$@" ;;
   figure5 | figure6) sinusoid_report "--$command=results/$command.png" ;;
   search_table1) search_table1 ;;
   smoke) smoke ;;

@@ -1,7 +1,12 @@
 """The table of all runs found below some folders: mean (standard deviation) over trials beside the paper's numbers.
 
-Command: python -m pose_code.summarize --logdir=LOGDIR[,LOGDIR...] [--out=results/table] [--figure=curves.png]
-Cost: a second. Prints Markdown; --out=PREFIX also writes PREFIX.md and PREFIX.csv, --figure draws the curves.
+1. Prints Markdown; --out=PREFIX also writes PREFIX.md and PREFIX.csv. --methods=np_vanilla,np_vanilla+wd keeps these.
+2. --bars=FILE draws the table with every object's error, --figure=FILE the training curves.
+3. --against=beta --figure=FILE draws the error against that flag (the paper's Figures 2 and 9).
+4. --html=FILE writes a report with all of it, in one file that needs no network.
+
+Command: python -m pose_code.summarize --logdir=LOGDIR[,LOGDIR...] [--out=results/table]
+Cost: seconds.
 """
 
 import collections
@@ -61,9 +66,10 @@ def load_results(folders):
         for path in sorted(Path(folder).rglob("result.json")):
             try:
                 result = json.loads(path.read_text())
-                result["key"] = result["method"] + ("+wd" if result["flags"].get("weight_decay") else "")
+                used = result["flags"]
+                result["key"] = result["method"] + ("+wd" if used.get("weight_decay") else "")
                 if result["method"].startswith("sinusoid"):
-                    result["key"] += f"@{result['flags']['update_batch_size']}"
+                    result["key"] += f"@{used['update_batch_size']}"
                 result["folder"] = path.parent
                 METHODS[result["key"]], result["meta_test_mse"], result["iterations"]
             except (ValueError, KeyError, TypeError) as e:
@@ -84,6 +90,12 @@ def group(results):
     return [(name, trials) for (_, name, _), trials in sorted(groups.items())]
 
 
+def label(result):
+    """The method's name in a table."""
+    noise = " + label noise" if result["flags"].get("label_noise") else ""
+    return METHODS[result["key"]].label + noise
+
+
 def _std(errors):
     """Standard deviation over trials; None for one trial, nan where a trial diverged."""
     with np.errstate(invalid="ignore"):
@@ -94,20 +106,24 @@ def table(results):
     """One row (dict) for each of `group`."""
     rows = []
     for name, trials in group(results):
-        method = METHODS[trials[0]["key"]]
+        first = trials[0]
+        method, used = METHODS[first["key"]], first["flags"]
+        paper = None if used.get("label_noise") else method.paper
         errors = [trial["meta_test_mse"] for trial in trials]
         iterations = min(trial["iterations"] for trial in trials)
         rows.append(
             {
-                "method": method.label,
-                "shots": trials[0]["flags"].get("update_batch_size"),
+                "method": label(first),
+                "shots": used.get("update_batch_size"),
                 "trials": len(trials),
                 "mean": statistics.mean(errors),
                 "std": _std(errors),
                 "train_mean": statistics.mean(trial["meta_train_mse"] for trial in trials),
                 "shuffled_mean": statistics.mean(trial["shuffled_support_mse"] for trial in trials),
-                "paper_mean": method.paper and method.paper[0],
-                "paper_std": method.paper and method.paper[1],
+                "paper_mean": paper and paper[0],
+                "paper_std": paper and paper[1],
+                "data": Path(used.get("data_dir") or "").name,
+                "preset": first["folder"].parent.name,
                 "iterations": iterations,
                 "share_of_upstream": method.upstream_iterations and iterations / method.upstream_iterations,
                 "minutes": statistics.mean(trial["wall_time_s"] for trial in trials) / 60,
@@ -149,6 +165,8 @@ def markdown(rows):
             f"{row['iterations']:,}{share}", f"{row['minutes']:.1f}",
         )  # fmt: skip
         lines.append(f"| {' | '.join(cells)} |")
+    for data, preset in sorted({(row["data"], row["preset"]) for row in rows if row["data"]}):
+        lines.append(f"\nData: {data}; preset: {preset}; mean (standard deviation) over trials.")
     return "\n".join(lines)
 
 
@@ -169,8 +187,8 @@ def save_figure(figure, path):
     pyplot().close(figure)
 
 
-def draw_curves(results, path):
-    """curve.csv of every run as training and held-out MSE against iterations, a panel a run name, to an image file."""
+def draw_curves(results):
+    """curve.csv of every run as training and held-out MSE against iterations, a panel a run name."""
     plt = pyplot()
     groups = group(results)
     figure, axes = plt.subplots(
@@ -181,20 +199,78 @@ def draw_curves(results, path):
             with open(result["folder"] / "curve.csv", newline="") as file:
                 curve = list(csv.DictReader(file))
             iterations = [int(row["iteration"]) for row in curve]
-            for column, color, label in (
+            for column, color, text in (
                 ("metatrain_mse", "tab:blue", "training objects"),
                 ("metaval_mse", "tab:red", "held-out objects"),
             ):
                 values = [float(row[column]) for row in curve]
                 axis.plot(iterations, values, color=color, linewidth=0.4, alpha=0.4)
-                axis.plot(iterations, _running_mean(values), color=color, label=None if i else label)
-        axis.set(title=METHODS[trials[0]["key"]].label, xlabel="iteration")
+                axis.plot(iterations, _running_mean(values), color=color, label=None if i else text)
+        axis.set(title=label(trials[0]), xlabel="iteration")
         if not trials[0]["method"].startswith("sinusoid"):
             axis.axhline(CHANCE, color="grey", linestyle=":", linewidth=1, label="chance")
             axis.set_ylim(0, 13)
     axes[0][0].set_ylabel("MSE")
     axes[0][0].legend(fontsize=8)
-    save_figure(figure, path)
+    return figure
+
+
+def draw_bars(axis, rows):
+    """Rows of `table` as bars with standard deviations, the paper's beside ours."""
+    for offset, text, mean, std in ((-0.2, "the paper", "paper_mean", "paper_std"), (0.2, "this code", "mean", "std")):
+        heights, errors = ([row[column] or 0.0 for row in rows] for column in (mean, std))
+        axis.bar(np.arange(len(rows)) + offset, heights, 0.4, label=text, yerr=errors, capsize=2)
+    axis.set_xticks(range(len(rows)), [row["method"] for row in rows], rotation=30, ha="right")
+    axis.set_ylabel("meta-test MSE")
+
+
+def draw_table(results):
+    """`draw_bars` of pose runs, with the error of every held-out object (mean over trials) as a point."""
+    rows = table(results)
+    figure, axis = pyplot().subplots(figsize=(1.2 + 0.9 * len(rows), 3.6), layout="constrained")
+    draw_bars(axis, rows)
+    for i, (_, trials) in enumerate(group(results)):
+        objects = np.mean([trial["per_object"] for trial in trials], axis=0)
+        axis.plot(np.linspace(i + 0.05, i + 0.35, len(objects)), objects, ".", color="black", markersize=2)
+    axis.plot([], [], ".", color="black", markersize=3, label="held-out objects")
+    axis.axhline(CHANCE, color="grey", linestyle=":", linewidth=1, label="chance")
+    axis.legend(fontsize=8)
+    return figure
+
+
+def draw_against(results, flag):
+    """Meta-test and training MSE against a flag's value, mean and standard deviation over trials, a panel a method."""
+    points = collections.defaultdict(lambda: collections.defaultdict(list))
+    for result in results:
+        if flag not in result["flags"]:
+            raise UserError(f"--against={flag}: {result['folder']} has no such flag")
+        points[result["key"]][result["flags"][flag]].append(result)
+    figure, axes = pyplot().subplots(
+        1, len(points), figsize=(3.6 * len(points), 3.0), sharey=True, squeeze=False, layout="constrained"
+    )
+    for axis, key in zip(axes[0], sorted(points, key=list(METHODS).index), strict=True):
+        values = sorted(points[key])
+        for column, color, text in (
+            ("meta_train_mse", "tab:blue", "training objects"), ("meta_test_mse", "tab:red", "held-out objects"),
+        ):  # fmt: skip
+            errors = [[result[column] for result in points[key][value]] for value in values]
+            deviations = [_std(trials) or 0.0 for trials in errors]
+            axis.errorbar(
+                values,
+                [np.mean(trials) for trials in errors],
+                deviations,
+                color=color,
+                label=text,
+                marker="o",
+                capsize=2,
+            )
+        smallest = min((value for value in values if value > 0), default=1.0)
+        axis.set_xscale("symlog", linthresh=smallest, linscale=0.5)  # a 0 stands left of the smallest
+        axis.set(title=METHODS[key].label, xlabel=flag, ylim=(0, 13))
+        axis.axhline(CHANCE, color="grey", linestyle=":", linewidth=1, label="chance")
+    axes[0][0].set_ylabel("MSE")
+    axes[0][0].legend(fontsize=8)
+    return figure
 
 
 def _running_mean(values, width=9):
@@ -207,9 +283,18 @@ def _running_mean(values, width=9):
 def main(argv):
     del argv
     results = load_results(FLAGS.logdir)
+    if FLAGS.methods:
+        if unknown := set(FLAGS.methods) - set(METHODS):
+            raise UserError(f"--methods: no method {', '.join(sorted(unknown))}; give some of {', '.join(METHODS)}")
+        results = [result for result in results if result["key"] in FLAGS.methods]
+        if not results:
+            raise UserError(f"--methods={','.join(FLAGS.methods)}: no run of these below the folders of --logdir")
     rows = table(results)
     text = markdown(rows)
     print(text)
+    if FLAGS.best:
+        best = min(rows, key=lambda row: row["mean"])
+        print(f"\nsmallest error: {best['run']}: {mean_std(best['mean'], best['std'])}, {best['trials']} trials")
     for folder in FLAGS.logdir:
         for unfinished in sorted(Path(folder).rglob("flags.cfg")):
             if not (unfinished.parent / "result.json").exists():
@@ -217,11 +302,17 @@ def main(argv):
     if FLAGS.out:
         write_table(FLAGS.out, text, rows)
     if FLAGS.figure:
-        draw_curves(results, FLAGS.figure)
+        save_figure(draw_against(results, FLAGS.against) if FLAGS.against else draw_curves(results), FLAGS.figure)
+    if FLAGS.bars:
+        save_figure(draw_table(results), FLAGS.bars)
 
 
 if __name__ == "__main__":
     flags.DEFINE_list("logdir", None, "folders to search for runs", required=True)
     flags.DEFINE_string("out", None, "prefix of the .md and .csv files to write")
+    flags.DEFINE_list("methods", None, "keep these: scripts' names, +wd for --weight_decay; default all")
+    flags.DEFINE_string("bars", None, "image file to draw the table to")
     flags.DEFINE_string("figure", None, "image file to draw the training curves to")
+    flags.DEFINE_string("against", None, "draw the error against this flag in place of the curves: beta, update_lr")
+    flags.DEFINE_bool("best", False, "also name the run with the smallest error")
     run_main(main)

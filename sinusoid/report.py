@@ -65,17 +65,8 @@ def bars(results, path):
         1, len(all_shots), figsize=(4.5 * len(all_shots), 3.2), squeeze=False, layout="constrained"
     )
     for axis, shots in zip(axes[0], all_shots, strict=True):
-        of_shots = [row for row in rows if row["shots"] == shots]
-        for offset, label, mean, std in (
-            (-0.2, "the paper", "paper_mean", "paper_std"),
-            (0.2, "this code", "mean", "std"),
-        ):
-            axis.bar(
-                np.arange(len(of_shots)) + offset, [row[mean] for row in of_shots], 0.4, label=label,
-                yerr=[row[std] or 0.0 for row in of_shots], capsize=2,
-            )  # fmt: skip
-        axis.set_xticks(range(len(of_shots)), [row["method"] for row in of_shots], rotation=30, ha="right")
-        axis.set(title=f"{shots} shots", ylabel="meta-test MSE")
+        summarize.draw_bars(axis, [row for row in rows if row["shots"] == shots])
+        axis.set_title(f"{shots} shots")
     axes[0][0].legend()
     summarize.save_figure(figure, path)
 

@@ -1,0 +1,247 @@
+"""Run a list of training commands, some at a time: finished runs are skipped, killed ones go on, failed ones are named.
+
+1. A line of standard input is a module and its flags, quoted as for a shell: pose_code.np_bbb --beta=1e-3 --trial=2
+2. --jobs of them run side by side and share the cores (--num_threads). Each line they print is marked with its run.
+3. --dry_run prints each command, times some steps of each method here, and estimates the hours; it trains nothing.
+4. --slurm submits the same list as one job array and waits for it (pip install -e .[slurm]).
+
+Command: python -m pose_code.sweep --jobs=2 < LIST
+Ends with exit status 1 if a run failed. To go on after an interruption, give the same command again.
+"""
+
+import collections
+import ctypes
+import os
+import queue
+import re
+import shlex
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+from absl import flags
+
+from pose_data.cli import UserError, run_main
+
+FLAGS = flags.FLAGS
+
+_CHATTER = re.compile(r"[IW]0000|WARNING: All log messages")  # TensorFlow's, before Python can silence it
+_PROGRESS = re.compile(r"iteration (\d+)/(\d+) .* ([\d.]+) min left")
+_FINISHED = "finished before"  # what RunFolder prints
+_TIMED_SECONDS = 15.0
+
+
+class _Run:
+    """One command of the list as a child process."""
+
+    def __init__(self, name, argv, num_threads):
+        self.name, self.module = name, argv[0]
+        self.command = [sys.executable, "-m", *argv, f"--num_threads={num_threads}"]
+        self.begun, self.minutes, self.skipped, self.error = time.monotonic(), None, False, ""
+
+    def start(self, ended):
+        """ended: queue that gets this run when its process is over."""
+        self.process = subprocess.Popen(
+            self.command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            errors="replace", preexec_fn=_end_with_parent,
+        )  # fmt: skip
+        threading.Thread(target=self._follow, args=(ended,), daemon=True).start()
+
+    def _follow(self, ended):
+        for line in self.process.stdout:
+            if _CHATTER.match(line):
+                continue
+            print(f"[{self.name}] {line}", end="", flush=True)
+            elapsed = (time.monotonic() - self.begun) / 60
+            if progress := _PROGRESS.search(line):
+                self.minutes = elapsed + float(progress[3])
+            elif line.startswith("error: "):
+                self.error = line.removeprefix("error: ").strip()
+            self.skipped |= _FINISHED in line
+        self.process.wait()
+        self.minutes = (time.monotonic() - self.begun) / 60
+        ended.put(self)
+
+
+_LIBC = ctypes.CDLL(None)  # loaded here: between fork and exec a child must not take locks
+
+
+def _end_with_parent():
+    """Have Linux end a child whose launcher is killed: it would hold its folder's lock against the next launcher's."""
+    if sys.platform == "linux":
+        _LIBC.prctl(1, signal.SIGTERM)  # 1 is PR_SET_PDEATHSIG
+
+
+def names(commands):
+    """A short name for each argv: its number, its script, and the flags in which the commands of that script differ."""
+    same = {}
+    for module, *arguments in commands:
+        same[module] = same.get(module, set(arguments)) & set(arguments)
+    texts = []
+    for number, (module, *arguments) in enumerate(commands, 1):
+        own = [flag.lstrip("-") for flag in arguments if flag not in same[module] and "logdir=" not in flag]
+        texts.append(" ".join([f"{number}/{len(commands)}", module.rpartition(".")[2], *own]))
+    return texts
+
+
+def run_all(commands, jobs):
+    """Run each argv (module, flags...), `jobs` at a time. Returns [(name, why)] of those that failed."""
+    num_threads = max(1, (os.cpu_count() or 1) // jobs)
+    waiting = collections.deque(zip(names(commands), commands, strict=True))
+    running, done, failed, ended = [], [], [], queue.Queue()
+    try:
+        while waiting or running:
+            while waiting and len(running) < jobs:
+                running.append(_Run(*waiting.popleft(), num_threads))
+                running[-1].start(ended)
+            run = ended.get()
+            running.remove(run)
+            done.append(run)
+            if status := run.process.returncode:
+                failed.append((run.name, run.error or f"exit status {status}"))
+            left = _minutes_left(done, running, [argv[0] for _, argv in waiting], jobs)
+            estimate = f", about {left / 60:.1f} h left" if left else ""
+            print(f"{len(done)} of {len(commands)} runs done, {len(failed)} failed{estimate}", flush=True)
+    finally:
+        for run in running:  # interrupted: each ends, and goes on from its checkpoint when the list is run again
+            run.process.terminate()
+    return failed
+
+
+def _minutes_left(done, running, waiting, jobs):
+    """Estimate: a waiting run takes as long as the others of its module do. None while nothing is known."""
+    by_module = collections.defaultdict(list)
+    for run in [*running, *done]:
+        if run.minutes and not run.skipped and not (run in done and run.process.returncode):
+            by_module[run.module].append(run.minutes)
+    if not by_module:
+        return None
+    means = {module: statistics.mean(minutes) for module, minutes in by_module.items()}
+    other = statistics.mean(means.values())
+    total = sum(means.get(module, other) for module in waiting)
+    now = time.monotonic()
+    total += sum(max(0.0, means.get(run.module, other) - (now - run.begun) / 60) for run in running)
+    return total / jobs
+
+
+def estimate(commands, jobs):
+    """Print each command, then for each module the seconds a step takes here, and the hours of the list."""
+    num_threads = max(1, (os.cpu_count() or 1) // jobs)
+    for argv in commands:
+        print(shlex.join(["python", "-m", *argv, f"--num_threads={num_threads}"]))
+    first, counts = {}, collections.Counter(argv[0] for argv in commands)
+    for argv in commands:
+        first.setdefault(argv[0], argv)
+    hours = 0.0
+    for module, argv in first.items():
+        seconds, iterations = _time_steps(argv, num_threads)
+        of_module = counts[module] * iterations * seconds / 3600
+        print(
+            f"{module}: {seconds:.3g} s a step, {iterations:,} steps, {counts[module]} runs: {of_module:.1f} h",
+            flush=True,
+        )
+        hours += of_module
+    print(
+        f"{len(commands)} runs, {jobs} at a time: about {hours / jobs:.1f} h, and some minutes a run for its evaluation"
+    )
+
+
+def _time_steps(argv, num_threads):
+    """(seconds a step, steps of the run): the run itself, stopped after some seconds, in a folder that goes away."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [
+            sys.executable,
+            "-m",
+            *argv,
+            f"--logdir={folder}",
+            "--summary_every=5",
+            f"--num_threads={num_threads}",
+        ]
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=_end_with_parent
+        )
+        begun, lines = None, []
+        try:
+            for line in process.stdout:
+                lines.append(line)
+                if not (progress := _PROGRESS.search(line)):
+                    continue
+                step, iterations, now = int(progress[1]), int(progress[2]), time.monotonic()
+                if begun is None:  # the steps before it, with the building of the graph, do not count
+                    begun, first_step = now, step
+                elif now - begun > _TIMED_SECONDS or step == iterations:
+                    return (now - begun) / (step - first_step), iterations
+        finally:
+            process.kill()
+            process.wait()
+    error = next((line for line in lines if line.startswith("error: ")), lines[-1] if lines else "no output")
+    raise UserError(f"{shlex.join(argv)}: ended before it could be timed: {error.removeprefix('error: ')}")
+
+
+def run_on_slurm(commands, jobs, cluster, folder, parameters):
+    """The same list as an array of Slurm jobs, `jobs` at a time; waits. cluster: "slurm", or "local" for this machine.
+
+    parameters: dict of submitit's, such as slurm_partition or timeout_min. Returns [(name, why)] of those that failed.
+    """
+    try:
+        import submitit
+    except ImportError:
+        raise UserError("--slurm needs the package submitit; run: pip install submitit") from None
+    executor = submitit.AutoExecutor(folder=folder, cluster=cluster)
+    executor.update_parameters(slurm_array_parallelism=jobs, **parameters)
+    array = executor.map_array(_run_one, commands)
+    print(
+        f"submitted {len(array)} jobs, {array[0].job_id} to {array[-1].job_id}; their output is in {folder}", flush=True
+    )
+    failed = []
+    for name, job in zip(names(commands), array, strict=True):
+        try:
+            error = job.result()
+        except submitit.core.utils.UncompletedJobError as e:
+            error = str(e).splitlines()[0]
+        print(f"{name}: {error or 'done'}", flush=True)
+        if error:
+            failed.append((name, error))
+    return failed
+
+
+def _run_one(argv):
+    """What a Slurm job does. Returns why it failed, empty if it did not."""
+    done = subprocess.run([sys.executable, "-m", *argv], stderr=subprocess.PIPE, text=True)
+    errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    return errors[-1].removeprefix("error: ") if errors else f"exit status {done.returncode}" * bool(done.returncode)
+
+
+def main(argv):
+    del argv
+    commands = [argv for line in sys.stdin if (argv := shlex.split(line, comments=True))]
+    if not commands:
+        raise UserError("no runs on standard input; give a line a run: pose_code.np_bbb --data_dir=DATA_DIR")
+    if FLAGS.dry_run:
+        estimate(commands, FLAGS.jobs)
+        return
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # through `finally`
+    if FLAGS.slurm:
+        pairs = (parameter.partition("=") for parameter in FLAGS.slurm_parameters)
+        parameters = {name: int(value) if value.isdecimal() else value for name, _, value in pairs}
+        failed = run_on_slurm(commands, FLAGS.jobs, FLAGS.slurm_cluster, FLAGS.slurm_folder, parameters)
+    else:
+        failed = run_all(commands, FLAGS.jobs)
+    if failed:
+        for name, why in failed:
+            print(f"failed: {name}: {why}", file=sys.stderr)
+        raise UserError(f"{len(failed)} of {len(commands)} runs failed; the others are kept, run again to go on")
+
+
+if __name__ == "__main__":
+    flags.DEFINE_integer("jobs", 1, "runs at a time, which share the cores", lower_bound=1)
+    flags.DEFINE_bool("dry_run", False, "print the commands and the estimated hours, and train nothing")
+    flags.DEFINE_bool("slurm", False, "submit the list to Slurm as one job array and wait for it")
+    flags.DEFINE_list("slurm_parameters", "timeout_min=1440", "submitit's: slurm_partition=gpu,gpus_per_node=1,...")
+    flags.DEFINE_enum("slurm_cluster", "slurm", ("slurm", "local"), "local: submitit's processes on this machine")
+    flags.DEFINE_string("slurm_folder", "slurm_logs", "folder of the Slurm jobs' output")
+    run_main(main)
