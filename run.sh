@@ -43,7 +43,7 @@ SMALL_np_bbb=(--num_updates=20000 --update_lr=1e-3 --rho_lr=2e-3 --beta=1e-3)
 SMALL_np_all_bbb=("${SMALL_np_bbb[@]}")
 SMALL_np_ib=(--num_updates=6000)
 SMALL_maml=(--num_updates=3 --update_lr=0.01 --update_batch_size=15 --dim_w=100 --num_filters=32 --meta_lr=2e-3
-            --metatrain_iterations=2000)
+            --metatrain_iterations=1500)
 SMALL_maml_vanilla=("${SMALL_maml[@]}" --meta_lr=1e-3)
 SMALL_maml_bbb=("${SMALL_maml[@]}" --beta=1e-4 --var=-5)
 SMALL_maml_ib=("${SMALL_maml[@]}")

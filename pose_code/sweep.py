@@ -88,9 +88,14 @@ def names(commands):
     return texts
 
 
+def _share_of_cores(jobs):
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, cores // jobs)
+
+
 def run_all(commands, jobs):
     """Run each argv (module, flags...), `jobs` at a time. Returns [(name, why)] of those that failed."""
-    num_threads = max(1, (os.cpu_count() or 1) // jobs)
+    num_threads = _share_of_cores(jobs)
     waiting = collections.deque(zip(names(commands), commands, strict=True))
     running, done, failed, ended = [], [], [], queue.Queue()
     try:
@@ -130,7 +135,7 @@ def _minutes_left(done, running, waiting, jobs):
 
 def estimate(commands, jobs):
     """Print each command, then for each module the seconds a step takes here, and the hours of the list."""
-    num_threads = max(1, (os.cpu_count() or 1) // jobs)
+    num_threads = _share_of_cores(jobs)
     for argv in commands:
         print(shlex.join(["python", "-m", *argv, f"--num_threads={num_threads}"]))
     first, counts = {}, collections.Counter(argv[0] for argv in commands)

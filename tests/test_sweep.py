@@ -60,7 +60,7 @@ def test_runs_side_by_side_go_on_after_a_failed_one_which_is_named_at_the_end(da
     assert f"failed: {name}: {data_dir}/none/train_data.pkl: no such file" in done.stderr
     assert done.stderr.splitlines()[-1].startswith("error: 1 of 3 runs failed") and "Traceback" not in done.stderr
     assert "3 of 3 runs done, 1 failed" in done.stdout and "[3/3 np_vanilla" in done.stdout
-    threads = max(1, os.cpu_count() // 2)
+    threads = max(1, len(os.sched_getaffinity(0)) // 2)
     flags = json.loads(next(data_dir.glob("logs/*.trial-1/result.json")).read_text())["flags"]
     assert flags["num_threads"] == threads
 
