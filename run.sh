@@ -139,6 +139,13 @@ opengl() {
   fi
 }
 
+browser() {  # for the test of the HTML report, which is skipped without one
+  if [[ $(id -u) == 0 ]] && ! command -v chromium-headless-shell chromium google-chrome >/dev/null; then
+    mkdir -p "$WORK_DIR"
+    apt-get install -y --no-install-recommends chromium-headless-shell >"$WORK_DIR/browser.log" 2>&1 || true
+  fi
+}
+
 data() {
   setup
   mkdir -p "$DATA_DIR"
@@ -204,8 +211,9 @@ quick() {  # FLAGS...
 
 summarize() {  # PREFIX FLAGS...
   local prefix=$1
-  $PY -m pose_code.summarize --out="$prefix" "${@:2}"
-  printf '\ntable, picture, curves and report: %s.md, .csv, .png, -curves.png, .html\n' "$prefix"
+  $PY -m pose_code.summarize --out="$prefix" --bars="$prefix.png" --figure="$prefix-curves.png" \
+    --html="$prefix.html" "${@:2}"
+  printf '\ntable, pictures, report: %s.md, .csv, .png, -curves.png, .html\n' "$prefix"
 }
 
 train() {  # METHOD FLAGS...
@@ -358,6 +366,7 @@ case $command in
   test)
     setup "[test]"
     opengl
+    browser
     .venv/bin/ruff check .
     .venv/bin/ruff format --check .
     $PY -m pytest -q -n auto --dist worksteal "$@"

@@ -13,7 +13,7 @@ import statistics
 import numpy as np
 from absl import flags
 
-from pose_code import checkpoints, summarize
+from pose_code import checkpoints, figures, results
 from pose_data.cli import UserError, run_main
 
 FLAGS = flags.FLAGS
@@ -34,54 +34,54 @@ FIRST_LAYERS = {
 }
 
 
-def table1(results, prefix):
-    """Writes PREFIX.md and .csv and prints the Markdown. results: of summarize.load_results."""
+def table1(runs, prefix):
+    """Writes PREFIX.md and .csv and prints the Markdown. runs: of results.load_results."""
     lines = [
         "| shots | method | this code | the paper | on training tasks | min | settings |",
         "|---|---|---|---|---|---|---|",
     ]
     rows = []
-    for row, (_, trials) in zip(summarize.table(results), summarize.group(results), strict=True):
+    for row, (_, trials) in zip(results.table(runs), results.group(runs), strict=True):
         row["minutes"] *= row["trials"]
         used = trials[0]["flags"]
         settings = ", ".join(f"{name} {used[name]:g}" for name in SETTINGS[row["method"]] if used[name] is not None)
         cells = (
-            str(row["shots"]), row["method"], summarize.mean_std(row["mean"], row["std"]),
-            summarize.mean_std(row["paper_mean"], row["paper_std"]), f"{row['train_mean']:.2f}",
+            str(row["shots"]), row["method"], results.mean_std(row["mean"], row["std"]),
+            results.mean_std(row["paper_mean"], row["paper_std"]), f"{row['train_mean']:.2f}",
             f"{row['minutes']:.1f}", settings,
         )  # fmt: skip
         lines.append(f"| {' | '.join(cells)} |")
         rows.append({name: row[name] for name in COLUMNS})
     text = "\n".join(lines)
     print(text)
-    summarize.write_table(prefix, text, rows)
+    results.write_table(prefix, text, rows)
 
 
-def bars(results, path):
+def bars(runs, path):
     """Table 1 as bars with standard deviations, the paper's beside ours, a panel a number of shots."""
-    rows = summarize.table(results)
+    rows = results.table(runs)
     all_shots = sorted({row["shots"] for row in rows})
-    figure, axes = summarize.pyplot().subplots(
+    figure, axes = figures.pyplot().subplots(
         1, len(all_shots), figsize=(4.5 * len(all_shots), 3.2), squeeze=False, layout="constrained"
     )
     for axis, shots in zip(axes[0], all_shots, strict=True):
-        summarize.draw_bars(axis, [row for row in rows if row["shots"] == shots])
+        figures.draw_bars(axis, [row for row in rows if row["shots"] == shots])
         axis.set_title(f"{shots} shots")
     axes[0][0].legend()
-    summarize.save_figure(figure, path)
+    figures.save_figure(figure, path)
 
 
-def figure5(results, path):
+def figure5(runs, path):
     """Meta-test MSE against inner-loop steps, mean and standard deviation over trials, a panel a number of shots."""
     curves = {}
-    for result in results:
+    for result in runs:
         if result["method"] in FIRST_LAYERS:
             key = result["flags"]["update_batch_size"], result["method"]
             curves.setdefault(key, []).append(result["mse_by_num_updates"])
     all_shots = sorted({shots for shots, _ in curves})
     if not all_shots:
         raise UserError(f"--logdir={','.join(FLAGS.logdir)}: no run of sinusoid/maml.py; train with bash run.sh table1")
-    figure, axes = summarize.pyplot().subplots(
+    figure, axes = figures.pyplot().subplots(
         1, len(all_shots), figsize=(4.5 * len(all_shots), 3.4), squeeze=False, layout="constrained"
     )
     for axis, shots in zip(axes[0], all_shots, strict=True):
@@ -103,13 +103,13 @@ def figure5(results, path):
         ticks = [step for step in steps if step != 150]  # its label would touch its neighbours
         axis.set_xticks(ticks, ticks, fontsize=7)
     axes[0][0].legend()
-    summarize.save_figure(figure, path)
+    figures.save_figure(figure, path)
 
 
-def figure6(results, path):
+def figure6(runs, path):
     """The first layer's weights of trial 1 at the fewest shots; prints the ratio of row norms over all trials."""
     panels = {}
-    for result in results:
+    for result in runs:
         if result["method"] in FIRST_LAYERS:
             label, name = FIRST_LAYERS[result["method"]]
             kernel = checkpoints.load(result["folder"] / "checkpoint-final.npz")[name]
@@ -121,10 +121,10 @@ def figure6(results, path):
     for (shots, label), trials in sorted(panels.items()):
         ratios = [ratio for _, _, ratio in trials]
         spread = statistics.stdev(ratios) if len(ratios) > 1 else None
-        cell = summarize.mean_std(statistics.mean(ratios), spread)
+        cell = results.mean_std(statistics.mean(ratios), spread)
         print(f"{shots} shots, {label}: mean norm of the one-hot rows / norm of the u row {cell}, {len(ratios)} trials")
     shown = {label: min(trials)[1:] for (shots, label), trials in panels.items() if shots == min(panels)[0]}
-    figure, axes = summarize.pyplot().subplots(
+    figure, axes = figures.pyplot().subplots(
         len(shown), 1, figsize=(8, 2.6 * len(shown)), squeeze=False, layout="constrained"
     )
     for axis, (label, (kernel, ratio)) in zip(axes[:, 0], sorted(shown.items()), strict=True):
@@ -133,16 +133,16 @@ def figure6(results, path):
         axis.set(title=f"{label}: one-hot rows / u row {ratio:.2f}", xlabel="hidden unit")
         axis.set_yticks([0, 1, 20], ["u", "one-hot 1", "one-hot 20"], fontsize=7)
         figure.colorbar(image, ax=axis)
-    summarize.save_figure(figure, path)
+    figures.save_figure(figure, path)
 
 
 def main(argv):
     del argv
-    results = summarize.load_results(FLAGS.logdir)
-    results = [result for result in results if result["method"].startswith("sinusoid")]
+    runs = results.load_results(FLAGS.logdir)
+    runs = [run for run in runs if run["method"].startswith("sinusoid")]
     for flag, make in (("table1", table1), ("bars", bars), ("figure5", figure5), ("figure6", figure6)):
         if FLAGS[flag].value:
-            make(results, FLAGS[flag].value)
+            make(runs, FLAGS[flag].value)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from pose_code import summarize
+from pose_code import results
 from pose_data.cli import UserError
 
 
@@ -16,7 +16,7 @@ def write_run(folder, name, trial, mse, method, iterations=1000, curve=True, **f
     run.mkdir(parents=True)
     result = {
         "method": method, "trial": trial, "iterations": iterations, "meta_test_mse": mse, "meta_train_mse": 1.0,
-        "shuffled_support_mse": 8.0, "flags": flags, "wall_time_s": 60.0,
+        "shuffled_support_mse": 8.0, "per_object": [mse - 1, mse + 1], "flags": flags, "wall_time_s": 60.0,
     }  # fmt: skip
     (run / "result.json").write_text(json.dumps(result))
     (run / "flags.cfg").write_text("")
@@ -34,7 +34,7 @@ def logdir(tmp_path):
 
 
 def test_rows_are_runs_over_trials_in_the_paper_s_order(logdir):
-    rows = summarize.table(summarize.load_results([logdir]))
+    rows = results.table(results.load_results([logdir]))
     assert [row["method"] for row in rows] == ["CNP", "CNP + weight decay", "MR-CNP (W)"]
     last = rows[-1]
     assert (last["trials"], last["mean"], last["iterations"]) == (2, 4.0, 500)
@@ -44,7 +44,7 @@ def test_rows_are_runs_over_trials_in_the_paper_s_order(logdir):
 
 def test_runs_with_other_settings_are_other_rows(logdir):
     write_run(logdir, "np_bbb.beta-0.1", 1, 8.0, "np_bbb")
-    assert [row["trials"] for row in summarize.table(summarize.load_results([logdir]))] == [1, 1, 2, 1]
+    assert [row["trials"] for row in results.table(results.load_results([logdir]))] == [1, 1, 2, 1]
 
 
 def test_the_command_prints_and_writes_the_same_table(logdir):
@@ -68,11 +68,11 @@ def test_the_command_prints_and_writes_the_same_table(logdir):
 
 def test_missing_and_damaged_results_are_named(tmp_path, logdir):
     with pytest.raises(UserError, match="no such folder"):
-        summarize.load_results([tmp_path / "none"])
+        results.load_results([tmp_path / "none"])
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match=r"no result\.json"):
-        summarize.load_results([tmp_path / "empty"])
+        results.load_results([tmp_path / "empty"])
     bad = logdir / "np_bbb.beta-0.001.trial-1" / "result.json"
     bad.write_text(bad.read_text()[:50])
     with pytest.raises(UserError, match=r"trial-1/result\.json"):
-        summarize.load_results([logdir])
+        results.load_results([logdir])

@@ -1,0 +1,121 @@
+"""Pictures of the results of many runs. runs: what results.load_results returns."""
+
+import collections
+import csv
+import statistics
+from pathlib import Path
+
+import numpy as np
+
+from pose_code import results
+from pose_data.cli import UserError, atomic_path
+
+
+def pyplot():
+    """Matplotlib's pyplot without a screen, imported when something is drawn."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot
+
+    return matplotlib.pyplot
+
+
+def save_figure(figure, path):
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=150)
+    pyplot().close(figure)
+
+
+def draw_curves(runs):
+    """curve.csv of every run as training and held-out MSE against iterations, a panel a run name."""
+    plt = pyplot()
+    groups = results.group(runs)
+    figure, axes = plt.subplots(
+        1, len(groups), figsize=(3.2 * len(groups), 3.0), sharey=True, squeeze=False, layout="constrained"
+    )
+    for axis, (_, trials) in zip(axes[0], groups, strict=True):
+        for i, result in enumerate(trials):
+            with open(result["folder"] / "curve.csv", newline="") as file:
+                curve = list(csv.DictReader(file))
+            iterations = [int(row["iteration"]) for row in curve]
+            for column, color, text in (
+                ("metatrain_mse", "tab:blue", "training objects"),
+                ("metaval_mse", "tab:red", "held-out objects"),
+            ):
+                values = [float(row[column]) for row in curve]
+                axis.plot(iterations, values, color=color, linewidth=0.4, alpha=0.4)
+                axis.plot(iterations, _running_mean(values), color=color, label=None if i else text)
+        axis.set(title=results.label(trials[0]), xlabel="iteration")
+        if not trials[0]["method"].startswith("sinusoid"):
+            axis.axhline(results.CHANCE, color="grey", linestyle=":", linewidth=1, label="chance")
+            axis.set_ylim(0, 13)
+    axes[0][0].set_ylabel("MSE")
+    axes[0][0].legend(fontsize=8)
+    return figure
+
+
+def draw_bars(axis, rows):
+    """Rows of `table` as bars with standard deviations, the paper's beside ours."""
+    for offset, text, mean, std in ((-0.2, "the paper", "paper_mean", "paper_std"), (0.2, "this code", "mean", "std")):
+        heights, errors = ([row[column] or 0.0 for row in rows] for column in (mean, std))
+        axis.bar(np.arange(len(rows)) + offset, heights, 0.4, label=text, yerr=errors, capsize=2)
+    axis.set_xticks(range(len(rows)), [row["method"] for row in rows], rotation=30, ha="right")
+    axis.set_ylabel("meta-test MSE")
+
+
+def draw_table(runs):
+    """`draw_bars` of pose runs, with the error of every held-out object (mean over trials) as a point."""
+    rows = results.table(runs)
+    figure, axis = pyplot().subplots(figsize=(1.2 + 0.9 * len(rows), 3.6), layout="constrained")
+    draw_bars(axis, rows)
+    for i, (_, trials) in enumerate(results.group(runs)):
+        objects = np.mean([trial["per_object"] for trial in trials], axis=0)
+        axis.plot(np.linspace(i + 0.05, i + 0.35, len(objects)), objects, ".", color="black", markersize=2)
+    axis.plot([], [], ".", color="black", markersize=3, label="held-out objects")
+    axis.axhline(results.CHANCE, color="grey", linestyle=":", linewidth=1, label="chance")
+    axis.legend(fontsize=8)
+    return figure
+
+
+def draw_against(runs, flag):
+    """Meta-test and training MSE against a flag's value, mean and standard deviation over trials, a panel a method."""
+    points = collections.defaultdict(lambda: collections.defaultdict(list))
+    for result in runs:
+        if flag not in result["flags"]:
+            raise UserError(f"--against={flag}: {result['folder']} has no such flag")
+        points[result["key"]][result["flags"][flag]].append(result)
+    figure, axes = pyplot().subplots(
+        1, len(points), figsize=(3.6 * len(points), 3.0), sharey=True, squeeze=False, layout="constrained"
+    )
+    for axis, key in zip(axes[0], sorted(points, key=list(results.METHODS).index), strict=True):
+        values = sorted(points[key])
+        for column, color, text in (
+            ("meta_train_mse", "tab:blue", "training objects"), ("meta_test_mse", "tab:red", "held-out objects"),
+        ):  # fmt: skip
+            errors = [[result[column] for result in points[key][value]] for value in values]
+            deviations = [results.std(trials) or 0.0 for trials in errors]
+            axis.errorbar(
+                values,
+                [np.mean(trials) for trials in errors],
+                deviations,
+                color=color,
+                label=text,
+                marker="o",
+                capsize=2,
+            )
+        smallest = min((value for value in values if value > 0), default=1.0)
+        axis.set_xscale("symlog", linthresh=smallest, linscale=0.5)  # a 0 stands left of the smallest
+        axis.set(title=results.METHODS[key].label, xlabel=flag, ylim=(0, 13))
+        axis.axhline(results.CHANCE, color="grey", linestyle=":", linewidth=1, label="chance")
+    axes[0][0].set_ylabel("MSE")
+    axes[0][0].legend(fontsize=8)
+    return figure
+
+
+def _running_mean(values, width=9):
+    """Mean over up to `width` neighbouring points, shorter at the ends."""
+    half = width // 2
+    windows = (values[max(0, i - half) : i + half + 1] for i in range(len(values)))
+    return [statistics.mean(window) for window in windows]

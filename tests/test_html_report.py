@@ -1,0 +1,67 @@
+"""The HTML report, as text and as a browser shows it."""
+
+import re
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+from PIL import Image
+from test_summarize import write_run
+
+from pose_code import html_report, results
+from pose_data.cli import UserError
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium-headless-shell", "chromium", "google-chrome"))), None)
+
+
+@pytest.fixture
+def logdir(tmp_path):
+    rng = np.random.default_rng(0)
+    for name, method, mse in (("np_bbb.beta-0.001", "np_bbb", 3.0), ("maml_bbb.beta-0.1", "maml_bbb", 2.5)):
+        for trial in (1, 2):
+            write_run(tmp_path / "small", name, trial, mse + trial, method, data_dir="/data/<pascal>")
+            examples = {
+                "target_x": rng.integers(256, size=(7, 4, 16, 16, 1)).astype(np.uint8),
+                "target_y": np.full((7, 4, 1), 2.5), "prediction": np.full((7, 4, 1), 5.0),
+            }  # fmt: skip
+            if method == "maml_bbb":
+                examples["prediction_before"] = np.full((7, 4, 1), 0.0)
+            np.savez(tmp_path / "small" / f"{name}.trial-{trial}" / "examples.npz", **examples)
+    return tmp_path / "small"
+
+
+def test_it_has_every_part_and_needs_no_other_file(logdir, tmp_path):
+    html_report.write(tmp_path / "report.html", results.load_results([logdir]))
+    page = (tmp_path / "report.html").read_text()
+    assert "<td>MR-CNP (W)</td><td>4.50 (0.71)</td><td>2.89 (0.18)</td>" in page
+    assert "&lt;pascal&gt;, preset small" in page and "/data/<pascal>" not in page
+    assert page.count('class="plot"') == 2 and page.count("<figure>") == 2 * html_report.NUM_OBJECTS * 4
+    assert "true 90°, predicted 180°" in page and "true 90°, predicted 0° → 180°" in page  # CNP, MAML
+    assert "<summary>MR-MAML (W), 2 trials: maml_bbb.beta-0.1</summary>" in page
+    assert not re.search(r"(src|href)=.(?!data:)", page)
+
+
+def test_a_damaged_examples_file_is_named(logdir, tmp_path):
+    (logdir / "np_bbb.beta-0.001.trial-1/examples.npz").write_bytes(b"PK")
+    with pytest.raises(UserError, match=r"trial-1/examples\.npz: damaged"):
+        html_report.write(tmp_path / "report.html", results.load_results([logdir]))
+    assert not (tmp_path / "report.html").exists()
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no headless browser")
+def test_a_browser_shows_tables_plots_pictures_and_dials(logdir, tmp_path):
+    html_report.write(tmp_path / "report.html", results.load_results([logdir]))
+    picture = tmp_path / "report.png"
+    command = [
+        BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--window-size=1200,3200",
+        f"--screenshot={picture}", f"file://{tmp_path}/report.html",
+    ]  # fmt: skip
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    pixels = np.asarray(Image.open(picture).convert("RGB")).astype(int)
+    colors = {"plots": (31, 119, 180), "dials": (204, 34, 34), "text": (34, 34, 34)}
+    counts = {name: (abs(pixels - color).sum(axis=2) < 30).sum() for name, color in colors.items()}
+    assert counts["plots"] > 5000 and counts["dials"] > 1000 and counts["text"] > 1000, counts
+    # the views are noise: no other part of the page has so many different greys
+    greys = pixels[(np.ptp(pixels, axis=2) == 0)][:, 0]
+    assert (np.bincount(greys, minlength=256)[60:200] > 100).all()

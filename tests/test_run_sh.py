@@ -1,0 +1,100 @@
+"""The lists that run.sh makes of tables, figures and searches: a stub in place of Python prints what it is given."""
+
+import os
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+REPO = Path(__file__).resolve().parents[1]
+STUB = """#!/bin/bash
+[[ $1 == -m ]] || exit 0
+echo "PYTHON $*"
+[[ $2 != pose_code.sweep ]] || sed 's/^/RUN /'
+"""
+
+
+@pytest.fixture
+def run(tmp_path):
+    """run(sub-command, variables) -> (runs as lists of words, other commands), with data in DATA_DIR."""
+    clone, data = tmp_path / "a clone", tmp_path / "the data"
+    (clone / ".venv/bin").mkdir(parents=True)
+    (data / "search").mkdir(parents=True)
+    for name in ("run.sh", "requirements.txt", "pyproject.toml"):
+        (clone / name).write_bytes((REPO / name).read_bytes())
+    (clone / ".venv/bin/python").write_text(STUB)
+    (clone / ".venv/bin/python").chmod(0o755)
+    sums = subprocess.run("cat requirements.txt pyproject.toml | cksum", shell=True, cwd=clone, capture_output=True)
+    (clone / ".venv/installed").write_text(f"{sums.stdout.decode().strip()} \n")
+    for name in ("train_data.pkl", "val_data.pkl", "search/test_data.pkl"):
+        (data / name).touch()
+
+    def run(*words, check=True, **variables):
+        done = subprocess.run(
+            ["bash", clone / "run.sh", *words], env={**os.environ, "DATA_DIR": str(data), **variables},
+            capture_output=True, text=True,
+        )  # fmt: skip
+        if not check:
+            return done
+        assert done.returncode == 0, done.stderr
+        lines = done.stdout.splitlines()
+        runs = [shlex.split(line.removeprefix("RUN ")) for line in lines if line.startswith("RUN ")]
+        commands = [line.removeprefix("PYTHON -m ") for line in lines if line.startswith("PYTHON ")]
+        return [[word.replace(str(data), "DATA") for word in words] for words in runs], commands
+
+    return run
+
+
+def test_table2_is_every_trial_of_every_row_in_the_preset_s_settings_and_then_its_table(run):
+    runs, commands = run("table2", TRIALS="2", PRESET="small", METHODS="np_bbb finetune", JOBS="3")
+    rows = [(words[0], words[-2] if "weight_decay" in words[-2] else "", words[-1]) for words in runs]
+    one_trial = [("pose_code.np_bbb", ""), ("pose_code.finetune", ""), ("pose_code.finetune", "--weight_decay")]
+    assert rows == [(*row, f"--trial={trial}") for trial in (1, 2) for row in one_trial]
+    assert {"--beta=1e-3", "--dim_im=64", "--num_updates=20000"} <= set(runs[0])
+    assert commands[0] == "pose_code.sweep --jobs=3"
+    assert commands[1].startswith("pose_code.summarize --out=results/table2") and "finetune+wd" in commands[1]
+
+
+def test_the_paper_s_preset_changes_upstream_s_defaults_in_a_few_flags_only(run):
+    runs, _ = run("table3", TRIALS="1")
+    own = {words[0].removeprefix("pose_code."): words[3:-1] for words in runs}
+    assert own["np_bbb"] == ["--beta=1e-3"] and own["np_all_bbb"] == ["--beta=1e-3"]
+    assert [words[3:-1] for words in runs if words[0] == "pose_code.np_vanilla"] == [[], ["--weight_decay"]]
+
+
+def test_figure2_uses_the_table_s_runs_at_the_preset_s_beta(run):
+    runs, commands = run("figure2", TRIALS="1", PRESET="small", BETAS="0 1e-3", METHODS="np_bbb maml_bbb")
+    folders = {(words[0], [word for word in words if word.startswith("--beta")][-1]): words[2] for words in runs}
+    assert folders == {
+        ("pose_code.np_bbb", "--beta=0"): "--logdir=DATA/logs/small-figure2",
+        ("pose_code.maml_bbb", "--beta=0"): "--logdir=DATA/logs/small-figure2",
+        ("pose_code.np_bbb", "--beta=1e-3"): "--logdir=DATA/logs/small",
+        ("pose_code.maml_bbb", "--beta=1e-3"): "--logdir=DATA/logs/small-figure2",
+    }
+    assert "--against=beta" in commands[-1] and "/small-figure2 " in commands[-1]
+
+
+def test_search_runs_the_grid_on_the_third_split(run):
+    runs, commands = run("search", "np_vanilla --weight_decay", TRIALS="1", RATES="1e-4 1e-3", BETAS="0 1")
+    assert [words[3:6] for words in runs] == [
+        ["--weight_decay", f"--update_lr={rate}", f"--beta={beta}"] for rate in ("1e-4", "1e-3") for beta in (0, 1)
+    ]
+    assert all(words[1] == "--data_dir=DATA/search" for words in runs) and commands[-1].endswith("--best")
+    runs, _ = run("search", "finetune", TRIALS="1", RATES="1e-4 1e-3")
+    assert [words[-2] for words in runs] == ["--meta_lr=1e-4", "--meta_lr=1e-3"]  # it has no beta
+
+
+def test_a_dry_run_goes_to_the_launcher_and_makes_no_table(run):
+    for command in (["quick"], ["table2"], ["table3"], ["figure2"], ["figure9"], ["search", "np_ib"], ["table1"]):
+        _, commands = run(*command, "--dry_run")
+        assert len(commands) == 1 and commands[0].endswith(" --dry_run"), command
+
+
+def test_wrong_presets_and_methods_are_named(run):
+    for words, message in (
+        (["table2"], "error: PRESET=tiny: no such preset; give paper or small"),
+        (["search", "np_bb"], "error: search: give one of"),
+    ):
+        failed = run(*words, check=False, PRESET="tiny")
+        assert failed.returncode == 1 and message in failed.stderr
