@@ -11,7 +11,6 @@ Ends with exit status 1 if a run failed. To go on after an interruption, give th
 
 import collections
 import ctypes
-import os
 import queue
 import re
 import shlex
@@ -25,6 +24,7 @@ import time
 
 from absl import flags
 
+from pose_data import workers
 from pose_data.cli import UserError, run_main
 
 FLAGS = flags.FLAGS
@@ -89,8 +89,7 @@ def names(commands):
 
 
 def _share_of_cores(jobs):
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(1, cores // jobs)
+    return max(1, workers.default_num_workers() // jobs)
 
 
 def run_all(commands, jobs):

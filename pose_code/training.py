@@ -94,16 +94,7 @@ def run(
       eval_num_updates: evaluate also after these numbers of inner-loop steps.
       save_examples: write examples.npz too, some held-out tasks' query points and their predictions.
     """
-    if FLAGS.num_threads:
-        tf.config.threading.set_intra_op_parallelism_threads(FLAGS.num_threads)
-        tf.config.threading.set_inter_op_parallelism_threads(FLAGS.num_threads)
-    # Half of the time from the start to the first step, and no step is faster for it: there is little to fold.
-    tf.config.optimizer.set_experimental_options({"constant_folding": False})
-    keras.config.set_dtype_policy(FLAGS.precision)
-    gpus = tf.config.list_physical_devices("GPU")
-    print(f"TensorFlow {tf.__version__} on {len(gpus)} GPU" if gpus else f"TensorFlow {tf.__version__} on the CPU")
-    if FLAGS.precision == "mixed_bfloat16" and not gpus and not _cpu_has_bfloat16():
-        print("warning: this CPU has no bfloat16 arithmetic; --precision=float32 is several times faster here")
+    configure()
     iterations = FLAGS[iterations_flag].value
     with contextlib.ExitStack() as locks:
         trials = [
@@ -118,11 +109,22 @@ def run(
         # Trials that a kill left at different iterations go on group by group.
         trials.sort(key=lambda trial: trial.step)
         for _, group in itertools.groupby(trials, key=lambda trial: trial.step):
-            optimizers = {
-                "mean": _make_optimizer(learning_rate, weight_decay),
-                "rho": _make_optimizer(learning_rate if rho_learning_rate is None else rho_learning_rate, weight_decay),
-            }
-            _Run(learner, train, val, list(group), iterations, optimizers).go(eval_num_updates, save_examples)
+            optimizers = make_optimizers(learning_rate, rho_learning_rate, weight_decay)
+            Run(learner, train, val, list(group), iterations, optimizers).go(eval_num_updates, save_examples)
+
+
+def configure():
+    """Set TensorFlow up as the flags say; before anything else is asked of it."""
+    if FLAGS.num_threads:
+        tf.config.threading.set_intra_op_parallelism_threads(FLAGS.num_threads)
+        tf.config.threading.set_inter_op_parallelism_threads(FLAGS.num_threads)
+    # Half of the time from the start to the first step, and no step is faster for it: there is little to fold.
+    tf.config.optimizer.set_experimental_options({"constant_folding": False})
+    keras.config.set_dtype_policy(FLAGS.precision)
+    gpus = tf.config.list_physical_devices("GPU")
+    print(f"TensorFlow {tf.__version__} on {len(gpus)} GPU" if gpus else f"TensorFlow {tf.__version__} on the CPU")
+    if FLAGS.precision == "mixed_bfloat16" and not gpus and not _cpu_has_bfloat16():
+        print("warning: this CPU has no bfloat16 arithmetic; --precision=float32 is several times faster here")
 
 
 def _cpu_has_bfloat16():
@@ -134,14 +136,19 @@ def _cpu_has_bfloat16():
     return "amx_bf16" in words or "avx512_bf16" in words
 
 
-def _make_optimizer(rate, weight_decay):
-    """Adam with TF1's epsilon. Weight decay as contrib counted it: by `weight_decay` a step, not times the rate."""
-    if weight_decay and rate:
-        return keras.optimizers.AdamW(rate, weight_decay=weight_decay / rate, epsilon=1e-8)
-    return keras.optimizers.Adam(rate, epsilon=1e-8)
+def make_optimizers(learning_rate, rho_learning_rate, weight_decay):
+    """Adam with TF1's epsilon for means and point weights and for rho (None: the rate of the means). weight_decay: a
+    step's, as contrib counted it, not times the rate."""
+
+    def adam(rate):
+        if weight_decay and rate:
+            return keras.optimizers.AdamW(rate, weight_decay=weight_decay / rate, epsilon=1e-8)
+        return keras.optimizers.Adam(rate, epsilon=1e-8)
+
+    return {"mean": adam(learning_rate), "rho": adam(learning_rate if rho_learning_rate is None else rho_learning_rate)}
 
 
-class _Run:
+class Run:
     """Trials of one method at the same iteration, trained side by side. Variables are [trials, ...]."""
 
     def __init__(self, learner, train, val, trials, iterations, optimizers):

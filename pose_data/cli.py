@@ -1,6 +1,7 @@
 """What every script shares: one-line errors instead of tracebacks, and files that appear whole or not at all."""
 
 import contextlib
+import functools
 import os
 import sys
 from pathlib import Path
@@ -12,13 +13,13 @@ class UserError(Exception):
     """A mistake the user can mend; the message is one line that names the file or flag and the way out."""
 
 
-def run_main(main):
+def run_main(main, positional=False):
     """Parse absl flags, run `main(argv)`; print `error: ...` and exit 1 on UserError, OSError and bad flags.
 
-    Positional arguments are refused: `--train False` would otherwise mean `--train=True`.
+    Unless the script has use for positional arguments they are refused: `--train False` would mean `--train=True`.
     """
     try:
-        app.run(main, flags_parser=_parse_flags)
+        app.run(main, flags_parser=functools.partial(_parse_flags, positional=positional))
     except UserError as error:
         _fail(error)
     except OSError as error:  # a missing folder, no permission, a full disk: the message names the file
@@ -28,12 +29,12 @@ def run_main(main):
         sys.exit(130)
 
 
-def _parse_flags(argv):
+def _parse_flags(argv, positional):
     try:
         argv = flags.FLAGS(argv)
     except flags.Error as error:
         raise UserError(f"{str(error).rstrip()}; --help lists the flags") from error
-    if len(argv) > 1:
+    if len(argv) > 1 and not positional:
         raise UserError(f"unexpected argument {argv[1]!r}: write flags as --name=value")
     return argv
 

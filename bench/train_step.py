@@ -1,0 +1,126 @@
+"""How fast a training step is, for every training script: bare, as the script really runs, and against the machine.
+
+1. first: seconds from the first call of the step function to its result (tracing and all).
+2. bare: seconds of a step on a batch that is there. real: the same with sampling, summaries and the validation batch at
+   the script's default intervals, over one interval.
+3. GFLOP/s of the bare step, from the counted multiply-adds (multiply_adds.py), and its share of the rate of the best
+   matrix product in the same process, precision and threads.
+
+Command: python -m bench.train_step [--scripts=np_bbb,maml_bbb] [--json=FILE] [-- --num_threads=1 --dim_im=64]
+Cost: at the default settings on two cores about half an hour; noise in place of data. Flags after -- go to the scripts.
+"""
+
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from absl import flags
+
+from bench import report
+from pose_data.cli import UserError, run_main
+
+FLAGS = flags.FLAGS
+
+SCRIPTS = ("maml_vanilla", "maml_bbb", "maml_ib", "finetune", "np_vanilla", "np_bbb", "np_ib", "np_all_bbb")
+
+
+def measure(script, seconds):
+    """The numbers of one script as a dict; run in a process of its own, whose arguments are the script's flags."""
+    import importlib
+
+    import numpy as np
+    import tensorflow as tf
+
+    from bench import multiply_adds
+    from pose_code import training
+    from pose_code.run_folder import RunFolder
+
+    measured = {}
+
+    def time_run(learner, train, val, *, method, run_name, iterations_flag, learning_rate, **kwargs):
+        training.configure()
+        dtype = tf.bfloat16 if FLAGS.precision == "mixed_bfloat16" else tf.float32
+        matmul_rate = _best_matmul_gflops(tf, dtype)
+        trial = RunFolder(Path(FLAGS.logdir) / run_name, FLAGS.trial, method, iterations_flag)
+        optimizers = training.make_optimizers(
+            learning_rate, kwargs.get("rho_learning_rate"), kwargs.get("weight_decay", 0.0)
+        )
+        run = training.Run(learner, train, val, [trial], FLAGS.summary_every, optimizers)
+        steps = range(FLAGS.steps_per_call)
+        batches = run.sample(train, "train", steps)
+        seeds = tf.constant([[(0, step)] for step in steps], tf.int32)
+
+        def step():
+            begun = time.monotonic()
+            run.train_steps(batches, seeds).numpy()
+            return (time.monotonic() - begun) / len(steps)
+
+        first = step()
+        step()
+        bare = [step()]
+        while sum(bare) * len(steps) < seconds or len(bare) < 3:
+            bare.append(step())
+        val_batch = tf.nest.map_structure(lambda x: x[0, 0], run.sample(val, "val", [0]))
+        run.predict(run.weights_of(0), val_batch, seeds[0, 0])  # traced before the clock runs
+        begun = time.monotonic()
+        run.train_loop()
+        real = (time.monotonic() - begun) / run.iterations
+        flag_values = {flag: FLAGS[flag].value for flag in FLAGS}
+        gflops = 2e-9 * multiply_adds.of_script(script, flag_values) / np.median(bare)
+        measured.update(
+            script=script, precision=FLAGS.precision, first=first, bare=statistics.median(bare), bare_min=min(bare),
+            steps=len(bare), real=real, gflops=gflops, matmul_gflops=matmul_rate, share=gflops / matmul_rate,
+            peak_memory_mib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        )  # fmt: skip
+
+    module = importlib.import_module(f"pose_code.{script}")
+    training.run = time_run
+    FLAGS(sys.argv)
+    module.main([])
+    return {name: round(value, 6) if isinstance(value, float) else value for name, value in measured.items()}
+
+
+def _best_matmul_gflops(tf, dtype, n=2048):
+    """The best of some products of n x n matrices, in GFLOP/s."""
+    from bench import multiply_adds
+
+    a, b = (tf.cast(tf.random.stateless_normal([n, n], [0, seed]), dtype) for seed in (0, 1))
+    product = tf.function(tf.linalg.matmul)
+    times = []
+    for _ in range(12):
+        begun = time.monotonic()
+        product(a, b)[0, 0].numpy()
+        times.append(time.monotonic() - begun)
+    return 2e-9 * multiply_adds.matmul(n) / min(times)
+
+
+def main(argv):
+    scripts, script_flags = FLAGS.scripts, argv[1:]
+    if unknown := set(scripts) - set(SCRIPTS):
+        raise UserError(f"--scripts: no script {', '.join(sorted(unknown))}; give some of {', '.join(SCRIPTS)}")
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run(
+            [sys.executable, "-m", "pose_data.create_fake_data", f"--out_dir={folder}"], check=True, capture_output=True
+        )
+        for script in scripts:
+            print(f"{script} ...", file=sys.stderr, flush=True)
+            code = f"from bench import train_step as t; print(t.json.dumps(t.measure({script!r}, {FLAGS.seconds})))"
+            command = [sys.executable, "-c", code, f"--data_dir={folder}", f"--logdir={folder}", *script_flags]
+            done = subprocess.run(command, capture_output=True, text=True)
+            if done.returncode:
+                raise UserError(f"{script} failed: {done.stderr.strip().splitlines()[-1]}")
+            rows.append(json.loads(done.stdout.splitlines()[-1]))
+    report.finish("train_step", rows, FLAGS.json, flags=script_flags)
+
+
+if __name__ == "__main__":
+    flags.DEFINE_list("scripts", list(SCRIPTS), "training scripts to measure")
+    flags.DEFINE_float("seconds", 20.0, "seconds of bare steps, at least three steps", lower_bound=0.0)
+    flags.DEFINE_string("json", None, "file to write the numbers to")
+    run_main(main, positional=True)
