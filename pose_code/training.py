@@ -25,6 +25,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from absl import flags
+from tensorflow.python.eager import context as tf_context
 
 from pose_code import checkpoints, evaluation
 from pose_code.run_folder import RunFolder
@@ -120,11 +121,23 @@ def configure():
         tf.config.threading.set_inter_op_parallelism_threads(FLAGS.num_threads)
     # Half of the time from the start to the first step, and no step is faster for it: there is little to fold.
     tf.config.optimizer.set_experimental_options({"constant_folding": False})
+    _disable_memory_optimizer()
     keras.config.set_dtype_policy(FLAGS.precision)
     gpus = tf.config.list_physical_devices("GPU")
     print(f"TensorFlow {tf.__version__} on {len(gpus)} GPU" if gpus else f"TensorFlow {tf.__version__} on the CPU")
     if FLAGS.precision == "mixed_bfloat16" and not gpus and not _cpu_has_bfloat16():
         print("warning: this CPU has no bfloat16 arithmetic; --precision=float32 is several times faster here")
+
+
+def _disable_memory_optimizer():
+    """Where memory looks short to it, TensorFlow's memory optimizer rewrites sums of three and more gradients with
+    temporary variables, which clash in nested loops (AlreadyExistsError ... AddN/tmp_var): at their defaults the MAML
+    scripts ran on some machines and not on others. There is no public switch."""
+    options = tf_context.context().function_call_options
+    config = tf.compat.v1.ConfigProto.FromString(options.config_proto_serialized)
+    rewrites = config.graph_options.rewrite_options
+    rewrites.memory_optimization = rewrites.NO_MEM_OPT
+    options.config_proto_serialized = config
 
 
 def _cpu_has_bfloat16():
