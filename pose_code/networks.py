@@ -7,7 +7,6 @@ differentiates through them and the Bayesian layers draw them.
 Names: "<layer>/kernel" and "<layer>/bias"; `norm<i>/offset` is what normalisation adds.
 """
 
-import functools
 import itertools
 import math
 
@@ -32,15 +31,16 @@ def _init_layer(rng, name, shape):
     return {f"{name}/kernel": _glorot_uniform(rng, shape), f"{name}/bias": np.zeros(shape[-1], np.float32)}
 
 
-def _in_compute_dtype(product, x, kernel):
-    """product(x, kernel) in the compute dtype of Keras's global policy (--precision); the result is float32 again."""
+def _to_compute_dtype(*tensors):
+    """In the compute dtype of Keras's global policy (--precision)."""
     dtype = keras.config.dtype_policy().compute_dtype
-    return tf.cast(product(tf.cast(x, dtype), tf.cast(kernel, dtype)), tf.float32)
+    return [tf.cast(tensor, dtype) for tensor in tensors]
 
 
 def _dense(weights, name, x):
-    """x: [..., n_in] -> [..., n_out]."""
-    return _in_compute_dtype(tf.linalg.matmul, x, weights[f"{name}/kernel"]) + weights[f"{name}/bias"]
+    """x: [..., n_in] -> [..., n_out], float32."""
+    x, kernel = _to_compute_dtype(x, weights[f"{name}/kernel"])
+    return tf.cast(tf.linalg.matmul(x, kernel), tf.float32) + weights[f"{name}/bias"]
 
 
 def conv2d(x, kernel, stride):
@@ -62,8 +62,9 @@ def conv2d_as_matmul(x, kernel, stride):
 
 
 def _conv(conv, weights, name, x, stride):
-    product = functools.partial(conv, stride=stride)
-    return _in_compute_dtype(product, x, weights[f"{name}/kernel"]) + weights[f"{name}/bias"]
+    """x: [n, side, side, channels] -> [n, side, side, filters] in the compute dtype."""
+    x, kernel, bias = _to_compute_dtype(x, weights[f"{name}/kernel"], weights[f"{name}/bias"])
+    return conv(x, kernel, stride) + bias
 
 
 def init_mlp(rng, name, sizes):
@@ -163,7 +164,8 @@ def conv_head(weights, w, norm, max_pool, conv=conv2d):
     side = math.isqrt(w.shape[-1])
     x = tf.reshape(w, [-1, side, side, 1])
     for i in range(4):
-        x = tf.nn.relu(_normalize(_conv(conv, weights, f"head{i}", x, 1), weights[f"norm{i}/offset"], norm))
+        x = tf.cast(_conv(conv, weights, f"head{i}", x, 1), tf.float32)
+        x = tf.nn.relu(_normalize(x, weights[f"norm{i}/offset"], norm))
         if max_pool:
             x = tf.nn.max_pool2d(x, 2, 2, "SAME")
     return _dense(weights, "head_out", tf.reduce_mean(x, axis=[1, 2]))
