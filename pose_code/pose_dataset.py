@@ -1,12 +1,13 @@
 """The pose data: load a split, sample meta-batches. A task is one object (or `num_classes` of them)."""
 
 import collections
-import os
+from pathlib import Path
 
 import numpy as np
 
 from pose_data import pickles
 from pose_data.cli import UserError
+from pose_data.shards import Shards
 
 LABEL_SCALE = 10.0  # labels are turns x 10, so 1 unit = 36 degrees and a constant prediction scores 100/12
 
@@ -19,7 +20,7 @@ turns x 10. target_x, target_y: the same for the query set. K = num_classes * up
 
 
 class PoseSplit:
-    """Objects of one split. images: uint8 [objects, views, dim_im, dim_im, 1]; labels: float32 [.., dim_y].
+    """Objects of one split: images, a uint8 array or Shards [objects, views, side, side]; labels, float32 [.., dim_y].
 
     With label_noise, `sample` adds a random angle to the labels of each task, modulo a full turn ("Meta-learning
     requires meta-augmentation", Rajendran et al., 2020): where zero is must then be read off the support set.
@@ -29,18 +30,10 @@ class PoseSplit:
     label_noise = False
 
     def __init__(self, path, dim_im, dim_y, num_classes, shots):
-        """Reads a pickle of `data_gen`. Raises UserError with the file's name if it is missing or not one, or if a task
-        of num_classes objects with 2 x shots views each cannot be drawn."""
-        try:
-            images, labels = pickles.load(path)
-            images, labels = np.asarray(images), np.asarray(labels, np.float32)
-        except FileNotFoundError:
-            raise UserError(
-                f"{path}: no such file; make it with pose_data/data_gen.py, or set --data_dir and --data"
-            ) from None
-        except (ValueError, TypeError) as e:
-            raise UserError(f"{path}: not a pickle of data_gen ([images, labels]): {e}") from None
-        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[2] != images.shape[3]:
+        """Reads a pickle of `data_gen`, or opens a folder of its shards. Raises UserError with the name if it is
+        missing or not one, or if a task of num_classes objects with 2 x shots views each cannot be drawn."""
+        images, labels = _load(Path(path))
+        if images.dtype != np.uint8 or len(images.shape) != 4 or images.shape[2] != images.shape[3]:
             raise UserError(f"{path}: images are {images.dtype} {images.shape}, not uint8 [objects, views, side, side]")
         if labels.shape != (*images.shape[:2], 3):
             raise UserError(f"{path}: labels are {labels.shape}, not {(*images.shape[:2], 3)}; make the file again")
@@ -55,8 +48,12 @@ class PoseSplit:
                 f"--update_batch_size={shots}: support and query need {2 * shots} views of an object and {path} "
                 f"has {images.shape[1]}"
             )
-        self.num_classes, self.shots = num_classes, shots
-        self.images = _reduce(images, dim_im, path)[..., None]
+        side = images.shape[-1]
+        if not 1 <= dim_im <= side or side % dim_im:
+            raise UserError(f"--dim_im={dim_im}: {path} has images of {side} pixels; give {side} or a divisor of it")
+        self.num_classes, self.shots, self.dim_im = num_classes, shots, dim_im
+        # What is in memory is reduced once and for all; shards are as they are read.
+        self.images = np.stack([_reduce(views, dim_im) for views in images]) if type(images) is np.ndarray else images
         self.labels = labels[..., -dim_y:] * LABEL_SCALE
 
     def __len__(self):
@@ -65,7 +62,10 @@ class PoseSplit:
     def gather(self, objects, views):
         """MetaBatch of given objects [tasks, num_classes] and views [tasks, num_classes, 2 * shots]."""
         tasks = len(objects)
-        x, y = self.images[objects[..., None], views], self.labels[objects[..., None], views]
+        pairs = zip(objects.ravel(), views.reshape(-1, views.shape[-1]), strict=True)
+        x = np.stack([_reduce(self.images[i][rows], self.dim_im) for i, rows in pairs])
+        x = x.reshape(*views.shape, self.dim_im, self.dim_im, 1)
+        y = self.labels[objects[..., None], views]
 
         def points(a):
             return a.reshape(tasks, -1, *a.shape[3:])
@@ -106,19 +106,30 @@ class PoseSplit:
 
     def _draw_views(self, rng, shape):
         """Distinct views for each of an array of objects: int [*shape, 2 * shots]."""
-        num_views = self.images.shape[1]
+        num_views = self.labels.shape[1]
         return np.argsort(rng.random((*shape, num_views)), axis=-1)[..., : 2 * self.shots]
 
 
-def _reduce(images, dim_im, path):
-    """Images at dim_im pixels a side, by means over square blocks. [objects, views, side, side] uint8."""
-    side = images.shape[-1]
-    if not 1 <= dim_im <= side or side % dim_im:
+def _load(path):
+    """(images, labels float32) of a pickle or, if there is only that, of the folder of shards of the same name."""
+    folder = path.with_suffix("")
+    if path.is_dir() or (folder.is_dir() and not path.exists()):
+        images = Shards(folder)
+        return images, np.asarray(images.labels, np.float32)
+    try:
+        images, labels = pickles.load(path)
+        return np.asarray(images), np.asarray(labels, np.float32)
+    except FileNotFoundError:
         raise UserError(
-            f"--dim_im={dim_im}: {os.fspath(path)} has images of {side} pixels; give {side} or a divisor of it"
-        )
-    k = side // dim_im
+            f"{path}: no such file; make it with pose_data/data_gen.py, or set --data_dir and --data"
+        ) from None
+    except (ValueError, TypeError) as e:
+        raise UserError(f"{path}: not a pickle of data_gen ([images, labels]): {e}") from None
+
+
+def _reduce(images, dim_im):
+    """Images at dim_im pixels a side, by means over square blocks. uint8 [n, side, side] -> [n, dim_im, dim_im]."""
+    k = images.shape[-1] // dim_im
     if k == 1:
         return images
-    blocks = (image.reshape(-1, dim_im, k, dim_im, k).mean(axis=(2, 4)) for image in images)
-    return np.stack([np.rint(block).astype(np.uint8) for block in blocks])
+    return np.rint(images.reshape(-1, dim_im, k, dim_im, k).mean(axis=(2, 4))).astype(np.uint8)

@@ -11,33 +11,40 @@ from pathlib import Path
 import numpy as np
 from absl import flags
 
-from pose_data import pickles
+from pose_data import pickles, shards
 from pose_data.cli import run_main
 
 FLAGS = flags.FLAGS
 
 
-def fake_objects(num_objects, num_views, dim_im, rng):
-    """Return [images uint8 [objects, views, dim_im, dim_im], labels float64 [objects, views, 3]] of noise."""
-    images = rng.integers(256, size=(num_objects, num_views, dim_im, dim_im), dtype=np.uint8)
+def fake_labels(num_objects, num_views, rng):
+    """Return labels as data_gen.py's, float64 [objects, views, 3]."""
     labels = np.empty((num_objects, num_views, 3))
     labels[..., :2] = 0.5, 0.0  # x, y in metres, as in the renders
     labels[..., 2] = rng.random((num_objects, num_views))  # turns
-    return [images, labels]
+    return labels
 
 
 def main(_):
     rng = np.random.default_rng(FLAGS.seed)
     out_dir = Path(FLAGS.out_dir)
     out_dir.mkdir(parents=True, exist_ok=True)
+    shape = (FLAGS.num_views, FLAGS.dim_im, FLAGS.dim_im)
     for name, num_objects in (("train", FLAGS.num_train_objects), ("val", FLAGS.num_val_objects)):
-        path = out_dir / f"{name}_data.pkl"
-        pickles.dump(fake_objects(num_objects, FLAGS.num_views, FLAGS.dim_im, rng), path)
+        labels = fake_labels(num_objects, FLAGS.num_views, rng)
+        images = (rng.integers(256, size=shape, dtype=np.uint8) for _ in range(num_objects))
+        if FLAGS.format == "pickle":
+            path = out_dir / f"{name}_data.pkl"
+            pickles.dump([np.stack(list(images)), labels], path)
+        else:
+            path = out_dir / f"{name}_data"
+            shards.write(path, images, labels, [f"noise/{i}" for i in range(num_objects)])
         print(f"{path}: {num_objects} objects x {FLAGS.num_views} views of noise")
 
 
 def define_flags():
     flags.DEFINE_string("out_dir", ".", "Folder to write train_data.pkl and val_data.pkl to.")
+    flags.DEFINE_enum("format", "pickle", ("pickle", "shards"), "As data_gen.py's.")
     flags.DEFINE_integer("num_train_objects", 50, "Objects in train_data.pkl.", lower_bound=1)
     flags.DEFINE_integer("num_val_objects", 15, "Objects in val_data.pkl.", lower_bound=1)
     flags.DEFINE_integer("num_views", 100, "Views of each object.", lower_bound=1)

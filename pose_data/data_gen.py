@@ -9,15 +9,17 @@ names of the objects only. Takes a few seconds; expect 52 training and 15 valida
 
 --num_test_objects=N makes a third split, test_data.pkl: the objects that val_data.pkl holds under --num_val_objects=N
 alone. So what is chosen on the validation objects beside it was chosen without a look at the reported ones.
+--format=shards writes folders train_data, val_data in place of the pickles, for sets too large for memory (shards.py).
 """
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 from absl import flags
 from PIL import Image
 
-from pose_data import pickles, rotate_folder
+from pose_data import pickles, rotate_folder, shards
 from pose_data.cli import UserError, run_main
 
 FLAGS = flags.FLAGS
@@ -71,18 +73,20 @@ def read_image(path):
         raise UserError(f"{path}: damaged image ({error}); render and copy it again") from error
 
 
-def read_objects(folders):
-    """Return [images uint8 [objects, views, 128, 128], labels float64 [objects, views, 3]]."""
+def read_all_labels(folders):
+    """Return the labels of the objects, float64 [objects, views, 3]; UserError when they differ in their views."""
     all_labels = [read_labels(folder) for folder in folders]
-    num_views = len(all_labels[0])
     for folder, labels in zip(folders, all_labels, strict=True):
-        if len(labels) != num_views:
-            raise UserError(f"{folder}: {len(labels)} views, but {folders[0]} has {num_views}; render all alike")
-    images = np.empty((len(folders), num_views, IMAGE_SIZE, IMAGE_SIZE), np.uint8)
-    for index, folder in enumerate(folders):
-        for view in range(num_views):
-            images[index, view] = read_image(folder / f"{view}.png")
-    return [images, np.array(all_labels)]
+        if len(labels) != len(all_labels[0]):
+            raise UserError(
+                f"{folder}: {len(labels)} views, but {folders[0]} has {len(all_labels[0])}; render all alike"
+            )
+    return np.array(all_labels)
+
+
+def read_views(folder, num_views):
+    """Return the images of an object, uint8 [views, 128, 128]."""
+    return np.stack([read_image(folder / f"{view}.png") for view in range(num_views)])
 
 
 def main(_):
@@ -94,26 +98,40 @@ def main(_):
             strict=True,
         )
     )
-    images, labels = read_objects([folder for part in parts.values() for folder in part])
+    # All labels before any file is written: what can be wrong with them is seen first.
+    labels = read_all_labels([folder for part in parts.values() for folder in part])
     out_dir = Path(FLAGS.out_dir)
     out_dir.mkdir(parents=True, exist_ok=True)
     start = 0
     for name, part in parts.items():
+        path = out_dir / f"{name}_data{'.pkl' if FLAGS.format == 'pickle' else ''}"
         if not part:
-            (out_dir / f"{name}_data.pkl").unlink(missing_ok=True)  # of an earlier split: its objects may train now
+            _remove(path)  # of an earlier split: its objects may train now
+            continue
+        part_labels = labels[start : start + len(part)]
+        start += len(part)
+        views = (read_views(folder, labels.shape[1]) for folder in part)
+        if FLAGS.format == "pickle":
+            pickles.dump([np.stack(list(views)), part_labels], path)
         else:
-            rows = slice(start, start + len(part))
-            pickles.dump([images[rows], labels[rows]], out_dir / f"{name}_data.pkl")
-            print(f"{out_dir / name}_data.pkl: {len(part)} objects x {images.shape[1]} views")
-            start += len(part)
+            shards.write(path, views, part_labels, [f"{folder.parent.name}/{folder.name}" for folder in part])
+        print(f"{path}: {len(part)} objects x {labels.shape[1]} views")
     for name, split in (("validation", parts["val"]), ("test", parts["test"])):
         if split:
             print(f"{name} objects: " + " ".join(f"{folder.parent.name}/{folder.name}" for folder in split))
 
 
+def _remove(path):
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def define_flags():
     flags.DEFINE_string("data_dir", None, "Folder of resized views: <class>/<object>/<view>.png.", required=True)
     flags.DEFINE_string("out_dir", ".", "Folder to write train_data.pkl and val_data.pkl to.")
+    flags.DEFINE_enum("format", "pickle", ("pickle", "shards"), "Pickles, or folders with a file for each object.")
     flags.DEFINE_integer("seed", 0, "Seed of the split.", lower_bound=0)
     flags.DEFINE_integer("num_val_objects", 15, "Objects kept for meta-validation.", lower_bound=1)
     flags.DEFINE_integer(

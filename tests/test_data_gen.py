@@ -8,9 +8,9 @@ import pytest
 from cad_folder import REPO, error_line, run, write_models, write_views
 from PIL import Image
 
-from pose_data import pickles
+from pose_data import pickles, shards
 from pose_data.cli import UserError
-from pose_data.data_gen import read_objects, split_objects
+from pose_data.data_gen import read_all_labels, read_views, split_objects
 from pose_data.rotate_folder import object_folders
 
 NAMES = ["boat/01", "bus/01", "car/01", "car/02"]
@@ -38,8 +38,8 @@ def test_pickles_hold_the_views_and_labels_of_each_object(tmp_path):
 
 def test_view_10_follows_view_9(tmp_path):
     write_views(tmp_path, ["car/01"], num_views=11)
-    images, _ = read_objects(object_folders(tmp_path))
-    np.testing.assert_array_equal(images[0, 10], Image.open(tmp_path / "car/01/10.png"))
+    (folder,) = object_folders(tmp_path)
+    np.testing.assert_array_equal(read_views(folder, 11)[10], Image.open(tmp_path / "car/01/10.png"))
 
 
 def test_the_split_depends_on_seed_and_names_but_not_on_their_order():
@@ -61,6 +61,19 @@ def test_a_third_split_takes_the_default_splits_validation_objects_for_test_and_
     assert len(np.unique(np.concatenate(list(images.values())), axis=0)) == 4
     run("data_gen", data_dir=tmp_path / "in", out_dir=tmp_path / "out", num_val_objects=1)
     assert not (tmp_path / "out/test_data.pkl").exists()  # its object may be among the training objects now
+
+
+def test_shards_hold_what_the_pickles_hold(tmp_path):
+    write_views(tmp_path / "in", NAMES)
+    for name in ("pickle", "shards"):
+        made = run("data_gen", data_dir=tmp_path / "in", out_dir=tmp_path / name, num_val_objects=1, format=name)
+        assert made.returncode == 0, made.stderr
+    for part, num_objects in (("train", 3), ("val", 1)):
+        images, labels = pickles.load(tmp_path / f"pickle/{part}_data.pkl")
+        split = shards.Shards(tmp_path / f"shards/{part}_data")
+        np.testing.assert_array_equal(np.stack(list(split)), images)
+        np.testing.assert_array_equal(split.labels, labels)
+        assert len(split.names) == num_objects and set(split.names) < set(NAMES)
 
 
 def test_training_needs_an_object():
@@ -124,7 +137,10 @@ def test_damaged_data_is_named(tmp_path, damage, message):
     write_views(tmp_path, NAMES)
     damage(tmp_path / "car/01")
     with pytest.raises(UserError) as caught:
-        read_objects(object_folders(tmp_path))
+        folders = object_folders(tmp_path)
+        labels = read_all_labels(folders)
+        for folder in folders:
+            read_views(folder, labels.shape[1])
     assert message in str(caught.value) and str(tmp_path) in str(caught.value)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pose_code.pose_dataset import PoseSplit
-from pose_data import pickles
+from pose_data import pickles, shards
 from pose_data.cli import UserError
 
 OBJECTS, VIEWS, SIDE = 7, 12, 8
@@ -84,9 +84,53 @@ def test_evaluation_visits_each_object_equally_and_is_fixed_by_its_seed(path):
 def test_dim_im_takes_means_of_blocks(tmp_path):
     images = np.random.default_rng(0).integers(256, size=(2, 4, 8, 8)).astype(np.uint8)
     pickles.dump([images, np.zeros((2, 4, 3))], tmp_path / "a.pkl")
-    small = PoseSplit(tmp_path / "a.pkl", 4, 1, 1, 2).images
-    assert small.shape == (2, 4, 4, 4, 1)
-    assert abs(int(small[1, 2, 3, 0, 0]) - images[1, 2, 6:8, 0:2].mean()) <= 0.5
+    batch = PoseSplit(tmp_path / "a.pkl", 4, 1, 1, 2).gather(np.array([[1]]), np.array([[[2, 0, 1, 3]]]))
+    assert batch.context_x.shape == (1, 2, 4, 4, 1)
+    assert abs(int(batch.context_x[0, 0, 3, 0, 0]) - images[1, 2, 6:8, 0:2].mean()) <= 0.5
+
+
+@pytest.mark.parametrize("dim_im", [SIDE, SIDE // 2])
+def test_shards_give_the_same_tasks_as_the_pickle(path, tmp_path, dim_im):
+    images, labels = pickles.load(path)
+    shards.write(tmp_path / "shards", iter(images), labels, [f"car/{i}" for i in range(OBJECTS)])
+    pair = [PoseSplit(where, dim_im, 1, 2, 3) for where in (path, tmp_path / "shards")]
+    for a, b in zip(*(split.sample(np.random.default_rng(0), 3) for split in pair), strict=True):
+        np.testing.assert_array_equal(a, b)
+    for (_, a), (_, b) in zip(*(split.evaluation_batches(0, 1, 4) for split in pair), strict=True):
+        np.testing.assert_array_equal(a.target_x, b.target_x)
+    path.rename(tmp_path / "other.pkl")
+    (tmp_path / "shards").rename(tmp_path / "train_data")
+    assert len(PoseSplit(path, dim_im, 1, 1, 3)) == OBJECTS  # asked for train_data.pkl, there is the folder
+
+
+def test_damaged_shards_are_named(path, tmp_path):
+    images, labels = pickles.load(path)
+    folder = tmp_path / "shards"
+    shards.write(folder, iter(images), labels, ["x"] * OBJECTS)
+    (folder / "00003.npy").write_bytes((folder / "00003.npy").read_bytes()[:200])
+    with pytest.raises(UserError, match=r"00003\.npy: damaged"):
+        PoseSplit(folder, SIDE, 1, 1, 2)
+    np.save(folder / "00003.npy", images[3, :2])
+    with pytest.raises(UserError, match=r"00003\.npy: uint8 \(2, 8, 8\), not"):
+        PoseSplit(folder, SIDE, 1, 1, 2)
+    (folder / "index.npz").unlink()
+    with pytest.raises(UserError, match=r"not a folder of data_gen\.py"):
+        PoseSplit(folder, SIDE, 1, 1, 2)
+
+
+def test_shards_appear_whole_or_not_at_all_and_replace_older_ones(path, tmp_path):
+    images, labels = pickles.load(path)
+    shards.write(tmp_path / "shards", iter(images), labels, ["x"] * OBJECTS)
+
+    def broken():
+        yield images[0]
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        shards.write(tmp_path / "shards", broken(), labels, ["x"] * OBJECTS)
+    assert len(shards.Shards(tmp_path / "shards")) == OBJECTS
+    shards.write(tmp_path / "shards", iter(images[:2]), labels[:2], ["x"] * 2)
+    assert len(list((tmp_path / "shards").iterdir())) == 3 and not list(tmp_path.glob(".*"))
 
 
 def test_dim_y_takes_the_last_label_numbers(path):
