@@ -74,6 +74,15 @@ def gaussian_kl(mean, scale):
     return tf.reduce_sum(0.5 * (scale**2 + mean**2 - 1.0) - tf.math.log(scale), axis=-1)
 
 
+def task_noise(shape, seed):
+    """Standard normal noise [tasks, ...] for the tasks at hand. Where a meta-batch is split over replicas, this
+    replica's share of one draw for all, so that no result depends on the number of replicas."""
+    context = tf.distribute.get_replica_context()
+    num_replicas, replica = context.num_replicas_in_sync, context.replica_id_in_sync_group
+    noise = tf.random.stateless_normal([num_replicas * shape[0], *shape[1:]], seed)
+    return noise if num_replicas == 1 else noise[replica * shape[0] : (replica + 1) * shape[0]]
+
+
 def draw_code(encode, theta, context_x, target_x, seed, stochastic_code, kl_on):
     """Code of both sets of a meta-batch, under one theta and in one call of the encoder.
 
@@ -95,7 +104,7 @@ def draw_code(encode, theta, context_x, target_x, seed, stochastic_code, kl_on):
     if stochastic_code:
         mean, untransformed_scale = tf.split(code, 2, axis=-1)
         scale = tf.nn.softplus(untransformed_scale)
-        code = mean + scale * tf.random.stateless_normal(tf.shape(mean), seed)
+        code = mean + scale * task_noise(mean.shape, seed)
         regularized = slice(num_context, None) if kl_on == "query" else slice(num_context)
         kl = tf.reduce_mean(gaussian_kl(mean[:, regularized], scale[:, regularized]))
     return code[:, :num_context], code[:, num_context:], kl

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from pose_code import networks
-from pose_code.bayes_layers import draw_code
+from pose_code.bayes_layers import draw_code, task_noise
 from pose_code.maml import mean_squared_error
 
 
@@ -76,7 +76,7 @@ class NeuralProcess:
         z = networks.mlp(decoder, "task", 1, tf.reduce_mean(r, axis=1))
         if not self.deterministic:
             mean, untransformed_scale = tf.split(z, 2, axis=-1)
-            z = mean + tf.nn.softplus(untransformed_scale) * tf.random.stateless_normal(tf.shape(mean), seed_z)
+            z = mean + tf.nn.softplus(untransformed_scale) * task_noise(mean.shape, seed_z)
         # every query point sees its task's z: [tasks, n, dim_z + dim_w] -> [tasks, n, dim_y]
         z = tf.repeat(self.facto * z[:, None], w_target.shape[1], axis=1)
         predictions = networks.mlp(decoder, "decoder", self.num_hidden_g + 1, tf.concat([z, w_target], axis=-1))

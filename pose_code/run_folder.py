@@ -22,7 +22,10 @@ from pose_data.cli import UserError, atomic_path
 FLAGS = flags.FLAGS
 
 # What no number depends on, but for rounding.
-_HOW_ONLY = {"logdir", "checkpoint_every", "steps_per_call", "num_threads", "inner_loop", "jit_compile"}
+_HOW_ONLY = {
+    "logdir", "checkpoint_every", "steps_per_call", "num_threads", "inner_loop", "jit_compile", "strategy",
+    "num_replicas",
+}  # fmt: skip
 # What may differ between the run that wrote a checkpoint and the one that goes on with it.
 _MAY_CHANGE = _HOW_ONLY | {
     "data_dir", "eval_episodes", "num_theta_samples", "eval_seed", "eval_batch_size", "eval_num_updates",

@@ -18,6 +18,8 @@ front, trials, and everything else about a trial (folder, curve, checkpoints, re
 import contextlib
 import functools
 import itertools
+import os
+import tempfile
 import time
 from pathlib import Path
 
@@ -54,6 +56,12 @@ flags.DEFINE_enum(
     "precision", "float32", ("float32", "mixed_bfloat16"),
     "of convolutions and matrix products; losses, KL, normalisation and weight updates stay in float32",
 )  # fmt: skip
+flags.DEFINE_enum(
+    "strategy", None, ("mirrored", "multi_worker"),
+    "split each meta-batch over this machine's GPUs, or over machines (every worker runs the same command with its own "
+    "TF_CONFIG); the same results as without, to rounding",
+)  # fmt: skip
+flags.DEFINE_integer("num_replicas", None, "devices of --strategy=mirrored; unset: every GPU", lower_bound=1)
 flags.DEFINE_bool("jit_compile", False, "compile the training step with XLA; slower on a CPU")
 flags.DEFINE_integer("num_threads", 0, "CPU threads of one operation; 0 lets TensorFlow choose", lower_bound=0)
 
@@ -95,7 +103,8 @@ def run(
       eval_num_updates: evaluate also after these numbers of inner-loop steps.
       save_examples: write examples.npz too, some held-out tasks' query points and their predictions.
     """
-    configure()
+    strategy = configure()
+    is_chief = strategy.cluster_resolver is None or strategy.cluster_resolver.task_id == 0
     iterations = FLAGS[iterations_flag].value
     with contextlib.ExitStack() as locks:
         trials = [
@@ -103,19 +112,27 @@ def run(
             for number in range(FLAGS.trial, FLAGS.trial + FLAGS.num_trials)
         ]
         for trial in trials:
-            locks.enter_context(trial.lock())
+            if is_chief:
+                locks.enter_context(trial.lock())
             trial.find_checkpoint()
+            if not is_chief:  # one worker's records are everyone's
+                trial.folder = Path(locks.enter_context(tempfile.TemporaryDirectory()))
         if FLAGS.train:
             trials = [trial for trial in trials if not trial.finished()]
         # Trials that a kill left at different iterations go on group by group.
         trials.sort(key=lambda trial: trial.step)
         for _, group in itertools.groupby(trials, key=lambda trial: trial.step):
-            optimizers = make_optimizers(learning_rate, rho_learning_rate, weight_decay)
-            Run(learner, train, val, list(group), iterations, optimizers).go(eval_num_updates, save_examples)
+            with strategy.scope():
+                optimizers = make_optimizers(learning_rate, rho_learning_rate, weight_decay)
+                run = Run(learner, train, val, list(group), iterations, optimizers)
+            if FLAGS.train:
+                run.train_loop()
+            if is_chief:
+                run.finish(eval_num_updates, save_examples)
 
 
 def configure():
-    """Set TensorFlow up as the flags say; before anything else is asked of it."""
+    """Set TensorFlow up as the flags say, before anything else is asked of it. Returns the tf.distribute.Strategy."""
     if FLAGS.num_threads:
         tf.config.threading.set_intra_op_parallelism_threads(FLAGS.num_threads)
         tf.config.threading.set_inter_op_parallelism_threads(FLAGS.num_threads)
@@ -127,6 +144,28 @@ def configure():
     print(f"TensorFlow {tf.__version__} on {len(gpus)} GPU" if gpus else f"TensorFlow {tf.__version__} on the CPU")
     if FLAGS.precision == "mixed_bfloat16" and not gpus and not _cpu_has_bfloat16():
         print("warning: this CPU has no bfloat16 arithmetic; --precision=float32 is several times faster here")
+    return _make_strategy(len(gpus))
+
+
+def _make_strategy(num_gpus):
+    if FLAGS.strategy == "multi_worker":
+        if "TF_CONFIG" not in os.environ:
+            raise UserError("--strategy=multi_worker: set TF_CONFIG to the cluster and this worker's index")
+        strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    elif FLAGS.strategy == "mirrored":
+        kind, number = "GPU" if num_gpus else "CPU", FLAGS.num_replicas or num_gpus or 1
+        if num_gpus and number > num_gpus:
+            raise UserError(f"--num_replicas={number}: there are {num_gpus} GPUs")
+        if not num_gpus:  # as many replicas of the CPU, to try it
+            (cpu,) = tf.config.list_physical_devices("CPU")
+            tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * number)
+        strategy = tf.distribute.MirroredStrategy([f"{kind}:{i}" for i in range(number)])
+    else:
+        strategy = tf.distribute.get_strategy()
+    number = strategy.num_replicas_in_sync
+    if FLAGS.meta_batch_size % number:
+        raise UserError(f"--meta_batch_size={FLAGS.meta_batch_size}: give a multiple of the {number} replicas")
+    return strategy
 
 
 def _disable_memory_optimizer():
@@ -166,7 +205,7 @@ class Run:
 
     def __init__(self, learner, train, val, trials, iterations, optimizers):
         self.learner, self.train, self.val, self.trials, self.iterations = learner, train, val, trials, iterations
-        self.step = trials[0].step
+        self.step, self.strategy = trials[0].step, tf.distribute.get_strategy()
         starts = [learner.init(trial.rng("start values")) for trial in trials]
         self.weights = tf.nest.map_structure(lambda *values: tf.Variable(np.stack(values)), *starts)
         self.variables = {}  # the names in a checkpoint
@@ -205,9 +244,9 @@ class Run:
     def weights_of(self, i):
         return tf.nest.map_structure(lambda variable: variable[i], self.weights)
 
-    def go(self, eval_num_updates, save_examples):
+    def finish(self, eval_num_updates, save_examples):
+        """Final checkpoint, evaluation and result of each trial."""
         if FLAGS.train:
-            self.train_loop()
             for i, trial in enumerate(self.trials):
                 trial.save("checkpoint-final.npz", self.arrays_of(i))
                 trial.writer.close()
@@ -240,11 +279,22 @@ class Run:
         [steps, metrics, trials], in the order of self.metric_names.
         """
 
+        def own_share(args):
+            """This replica's tasks of the meta-batch [trials, tasks, ...], and the number of replicas."""
+            context = tf.distribute.get_replica_context()
+            num_replicas, replica = context.num_replicas_in_sync, context.replica_id_in_sync_group
+            batch, seed = args
+            if num_replicas > 1:
+                share = batch.context_x.shape[1] // num_replicas
+                batch = tf.nest.map_structure(lambda x: x[:, replica * share : (replica + 1) * share], batch)
+            return (batch, seed), num_replicas
+
         def one_trial(args):
             loss, metrics = self.learner.loss(*args)
             return {"full_loss": loss, "regularizer": loss - metrics["mse"], **metrics}
 
-        def one_step(args):
+        def one_replica(args):
+            args, num_replicas = own_share(args)
             with tf.GradientTape() as tape:
                 args = (tf.nest.map_structure(tf.convert_to_tensor, self.weights), *args)
                 if len(self.trials) == 1:
@@ -252,13 +302,17 @@ class Run:
                     metrics = {name: metric[None] for name, metric in metrics.items()}
                 else:
                     metrics = tf.vectorized_map(one_trial, args)
-                # No trial's loss depends on another's weights, so the gradient of the sum has each one's own.
-                loss = tf.reduce_sum(metrics["full_loss"])
+                # No trial's loss depends on another's weights, so the gradient of the sum has each one's own. The
+                # optimizer adds up the replicas' gradients.
+                loss = tf.reduce_sum(metrics["full_loss"]) / num_replicas
             gradients = tape.gradient(loss, [variables for _, variables in self.optimizers])
             for (optimizer, variables), group in zip(self.optimizers, gradients, strict=True):
                 optimizer.apply_gradients(zip(group, variables, strict=True))
             self.metric_names = list(metrics)
             return tf.stack(list(metrics.values()))
+
+        def one_step(args):
+            return self.strategy.reduce("MEAN", self.strategy.run(one_replica, (args,)), axis=None)
 
         return tf.map_fn(one_step, (batches, seeds), fn_output_signature=tf.float32, parallel_iterations=1)
 

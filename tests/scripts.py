@@ -14,11 +14,11 @@ _server = multiprocessing.get_context("forkserver")
 _server.set_forkserver_preload(["pose_code", "tensorflow", "keras", "numpy"])  # nothing that defines flags
 
 
-def run_script(folder, script, *arguments):
-    """`cd folder; python script.py arguments...` -> CompletedProcess with its output as text."""
+def run_script(folder, script, *arguments, **variables):
+    """`cd folder; VARIABLES python script.py arguments...` -> CompletedProcess with its output as text."""
     with tempfile.TemporaryFile("w+") as stdout, tempfile.TemporaryFile("w+") as stderr:
         outputs = [multiprocessing.reduction.DupFd(file.fileno()) for file in (stdout, stderr)]
-        process = _server.Process(target=_main, args=(REPO / folder, f"{script}.py", arguments, *outputs))
+        process = _server.Process(target=_main, args=(REPO / folder, f"{script}.py", arguments, variables, *outputs))
         process.start()
         process.join()
         texts = []
@@ -28,7 +28,8 @@ def run_script(folder, script, *arguments):
     return subprocess.CompletedProcess([script, *arguments], process.exitcode, *texts)
 
 
-def _main(folder, script, arguments, stdout, stderr):
+def _main(folder, script, arguments, variables, stdout, stderr):
+    os.environ.update(variables)
     os.dup2(stdout.detach(), 1)
     os.dup2(stderr.detach(), 2)
     sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)

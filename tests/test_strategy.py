@@ -1,0 +1,88 @@
+"""--strategy: a meta-batch split over two replicas, or over two workers, trains to the weights of one."""
+
+import concurrent.futures
+import json
+import socket
+
+import numpy as np
+import pytest
+from scripts import run_script
+
+from pose_data import pickles
+
+TINY = {
+    "np_ib": ["--dim_z=8", "--dim_r=8", "--n_hidden_units_r=8", "--n_hidden_units_g=8", "--num_updates=4"],
+    # without batch norm, before which a bias has no gradient but rounding, which Adam makes steps of
+    "maml_bbb": [
+        "--num_filters=4", "--test_num_updates=1", "--num_updates=1", "--metatrain_iterations=4", "--var=-3",
+        "--norm=none",
+    ],
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory):
+    folder, rng = tmp_path_factory.mktemp("data"), np.random.default_rng(0)
+    for name in ("train", "val"):
+        images = rng.integers(256, size=(4, 6, 16, 16)).astype(np.uint8)
+        pickles.dump([images, rng.random((4, 6, 3))], folder / f"{name}_data.pkl")
+    return folder
+
+
+def run(script, data_dir, logdir, *flags, **variables):
+    return run_script(
+        "pose_code", script, f"--data_dir={data_dir}", f"--logdir={logdir}", "--dim_im=16", "--dim_w=16",
+        "--update_batch_size=3", "--meta_batch_size=4", "--eval_episodes=1", "--num_theta_samples=1",
+        "--summary_every=2", "--num_threads=1", *TINY[script], *flags, **variables,
+    )  # fmt: skip
+
+
+def run_workers(script, data_dir, logdir, *flags):
+    """Two worker processes on this machine's loopback."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
+    cluster = {"worker": [f"127.0.0.1:{s.getsockname()[1]}" for s in sockets]}
+    for s in sockets:
+        s.close()
+
+    def worker(index):
+        config = json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}})
+        return run(script, data_dir, logdir, "--strategy=multi_worker", *flags, TF_CONFIG=config)
+
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        return list(pool.map(worker, range(2)))
+
+
+def assert_same_weights(logdir, other):
+    (a,), (b,) = ([*folder.glob("*/checkpoint-final.npz")] for folder in (logdir, other))
+    with np.load(a) as first, np.load(b) as second:
+        assert set(first.files) == set(second.files)
+        for name in set(first.files) - {"note"}:
+            np.testing.assert_allclose(first[name], second[name], rtol=1e-3, atol=2e-4, err_msg=name)
+
+
+@pytest.mark.parametrize("script", TINY)
+def test_two_replicas_train_to_the_weights_of_one(script, data_dir, tmp_path):
+    one = run(script, data_dir, tmp_path / "one")
+    two = run(script, data_dir, tmp_path / "two", "--strategy=mirrored", "--num_replicas=2")
+    assert one.returncode == two.returncode == 0, two.stderr
+    assert_same_weights(tmp_path / "one", tmp_path / "two")
+
+
+def test_two_workers_train_to_the_weights_of_one_and_the_first_keeps_the_records(data_dir, tmp_path):
+    one = run("np_ib", data_dir, tmp_path / "one")
+    assert one.returncode == 0, one.stderr
+    for iterations in (2, 4):  # the second time both go on from the first one's checkpoint
+        workers = run_workers("np_ib", data_dir, tmp_path / "two", f"--num_updates={iterations}")
+        assert [worker.returncode for worker in workers] == [0, 0], workers[0].stderr + workers[1].stderr
+    assert ["np_ib: meta-test MSE" in worker.stdout for worker in workers] == [True, False]
+    assert all("resuming" in worker.stdout for worker in workers)
+    assert_same_weights(tmp_path / "one", tmp_path / "two")
+
+
+def test_a_meta_batch_that_does_not_split_and_a_missing_cluster_are_refused(data_dir, tmp_path):
+    for flags, message in (
+        (["--strategy=mirrored", "--num_replicas=3"], "--meta_batch_size=4: give a multiple of the 3 replicas"),
+        (["--strategy=multi_worker"], "--strategy=multi_worker: set TF_CONFIG"),
+    ):
+        failed = run("np_ib", data_dir, tmp_path, *flags)
+        assert failed.returncode == 1 and f"error: {message}" in failed.stderr and "Traceback" not in failed.stderr
