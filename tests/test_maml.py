@@ -190,8 +190,7 @@ def test_one_theta_serves_support_and_query_of_a_meta_batch():
         np.testing.assert_array_equal(code, codes[0])
 
 
-@pytest.mark.parametrize("adapt_encoder", [True, False])
-def test_tasks_one_after_the_other_or_all_at_once_have_the_same_loss_and_gradients(adapt_encoder):
+def test_tasks_one_after_the_other_or_all_at_once_have_the_same_loss_and_gradients():
     rng = np.random.default_rng(0)
     encoder, (head, offsets) = networks.init_image_encoder(rng, 16, 16), networks.init_conv_head(rng, 16, 4, 1)
     parts = {"encoder": point_weights(encoder), "head": point_weights(head), "offsets": point_weights(offsets)}
@@ -203,7 +202,7 @@ def test_tasks_one_after_the_other_or_all_at_once_have_the_same_loss_and_gradien
         learner = Maml(
             init=None, encode=functools.partial(networks.image_encoder, conv=conv),
             predict_from_code=functools.partial(networks.conv_head, norm="batch_norm", max_pool=False, conv=conv),
-            adapt_encoder=adapt_encoder, num_updates=1, test_num_updates=2, update_lr=0.01, inner_loop=inner_loop,
+            adapt_encoder=True, num_updates=1, test_num_updates=2, update_lr=0.01, inner_loop=inner_loop,
         )  # fmt: skip
 
         @tf.function(autograph=False)
