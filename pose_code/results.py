@@ -143,13 +143,16 @@ def markdown(rows):
         "| method | meta-test MSE | the paper | on training tasks | shuffled support | trials | iterations | min |",
         "|---|---|---|---|---|---|---|---|",
     ]
+    methods = [row["method"] for row in rows]
     for row in rows:
         share = f" ({row['share_of_upstream']:.1%} of upstream's)" if row["share_of_upstream"] else ""
         shots = f", {row['shots']} shots" if row["run"].startswith("sinusoid") else ""
+        settings = f" `{row['run']}`" if methods.count(row["method"]) > 1 and not shots else ""
         cells = (
-            row["method"] + shots, mean_std(row["mean"], row["std"]), mean_std(row["paper_mean"], row["paper_std"]),
-            f"{row['train_mean']:.2f}", f"{row['shuffled_mean']:.2f}", str(row["trials"]),
-            f"{row['iterations']:,}{share}", f"{row['minutes']:.1f}",
+            row["method"] + shots + settings, mean_std(row["mean"], row["std"]),
+            mean_std(row["paper_mean"], row["paper_std"]), f"{row['train_mean']:.2f}",
+            f"{row['shuffled_mean']:.2f}", str(row["trials"]), f"{row['iterations']:,}{share}",
+            f"{row['minutes']:.1f}",
         )  # fmt: skip
         lines.append(f"| {' | '.join(cells)} |")
     for data, preset in sorted({(row["data"], row["preset"]) for row in rows if row["data"]}):

@@ -5,9 +5,10 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
-from pose_code import results
+from pose_code import figures, results
 from pose_data.cli import UserError
 
 
@@ -44,7 +45,35 @@ def test_rows_are_runs_over_trials_in_the_paper_s_order(logdir):
 
 def test_runs_with_other_settings_are_other_rows(logdir):
     write_run(logdir, "np_bbb.beta-0.1", 1, 8.0, "np_bbb")
-    assert [row["trials"] for row in results.table(results.load_results([logdir]))] == [1, 1, 2, 1]
+    rows = results.table(results.load_results([logdir]))
+    assert [row["trials"] for row in rows] == [1, 1, 2, 1]
+    text = results.markdown(rows)
+    assert "| MR-CNP (W) `np_bbb.beta-0.1` | 8.00 |" in text and "| CNP | 9.00 |" in text
+
+
+def test_methods_flag_and_label_noise_choose_rows(logdir):
+    write_run(logdir, "np_bbb.beta-0.001.label_noise", 1, 2.0, "np_bbb", label_noise=True, data_dir="/x/pascal3d")
+    rows = results.table(results.load_results([logdir]))
+    noisy = rows[-1]
+    assert noisy["method"] == "MR-CNP (W) + label noise" and noisy["paper_mean"] is None
+    assert noisy["data"] == "pascal3d" and noisy["preset"] == logdir.name
+    command = [sys.executable, "-m", "pose_code.summarize", f"--logdir={logdir}", "--best"]
+    kept = subprocess.run([*command, "--methods=np_vanilla,np_vanilla+wd"], capture_output=True, text=True)
+    assert [line.split(" | ")[0] for line in kept.stdout.splitlines()[2:4]] == ["| CNP", "| CNP + weight decay"]
+    assert "smallest error: np_vanilla.update_lr-0.001.beta-0.001: 7.00, 1 trials" in kept.stdout
+    unknown = subprocess.run([*command, "--methods=np_vanila"], capture_output=True, text=True)
+    assert unknown.returncode == 1 and "error: --methods: no method np_vanila" in unknown.stderr
+
+
+def test_error_against_a_flag_is_drawn(logdir, tmp_path):
+    for trial, beta, error in ((1, 0.0, 8.0), (1, 1e-3, 3.0), (2, 1e-3, 4.0), (1, 1.0, 9.0)):
+        write_run(tmp_path / "figure2", f"maml_bbb.beta-{beta:g}", trial, error, "maml_bbb", beta=beta)
+    runs = results.load_results([tmp_path / "figure2"])
+    (axis,) = figures.draw_against(runs, "beta").axes
+    (held_out,) = [bars for bars in axis.containers if bars.get_label() == "held-out objects"]
+    np.testing.assert_allclose(held_out.lines[0].get_xydata(), [[0, 8], [1e-3, 3.5], [1, 9]])
+    with pytest.raises(UserError, match=r"--against=beta: .*np_bbb.* has no such flag"):
+        figures.draw_against(results.load_results([logdir]), "beta")
 
 
 def test_the_command_prints_and_writes_the_same_table(logdir):
