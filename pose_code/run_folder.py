@@ -23,8 +23,8 @@ FLAGS = flags.FLAGS
 
 # What no number depends on, but for rounding.
 _HOW_ONLY = {
-    "logdir", "summary_every", "checkpoint_every", "steps_per_call", "num_threads", "inner_loop", "jit_compile", "strategy",
-    "num_replicas",
+    "logdir", "summary_every", "checkpoint_every", "steps_per_call", "num_threads", "inner_loop", "jit_compile",
+    "strategy", "num_replicas",
 }  # fmt: skip
 # What may differ between the run that wrote a checkpoint and the one that goes on with it.
 _MAY_CHANGE = _HOW_ONLY | {
