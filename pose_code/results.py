@@ -80,7 +80,8 @@ def group(results):
 def label(result):
     """The method's name in a table."""
     noise = " + label noise" if result["flags"].get("label_noise") else ""
-    return METHODS[result["key"]].label + noise
+    precision = ", bfloat16" if result["flags"].get("precision") == "mixed_bfloat16" else ""
+    return METHODS[result["key"]].label + noise + precision
 
 
 def std(errors):

@@ -115,10 +115,11 @@ def run(
             if is_chief:
                 locks.enter_context(trial.lock())
             trial.find_checkpoint()
-            if not is_chief:  # one worker's records are everyone's
-                trial.folder = Path(locks.enter_context(tempfile.TemporaryDirectory()))
         if FLAGS.train:
             trials = [trial for trial in trials if not trial.finished()]
+        if not is_chief:  # the first worker's records are everyone's
+            for trial in trials:
+                trial.folder = Path(locks.enter_context(tempfile.TemporaryDirectory()))
         # Trials that a kill left at different iterations go on group by group.
         trials.sort(key=lambda trial: trial.step)
         for _, group in itertools.groupby(trials, key=lambda trial: trial.step):

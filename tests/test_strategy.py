@@ -76,6 +76,8 @@ def test_two_workers_train_to_the_weights_of_one_and_the_first_keeps_the_records
         assert [worker.returncode for worker in workers] == [0, 0], workers[0].stderr + workers[1].stderr
     assert ["np_ib: meta-test MSE" in worker.stdout for worker in workers] == [True, False]
     assert all("resuming" in worker.stdout for worker in workers)
+    again = run_workers("np_ib", data_dir, tmp_path / "two")
+    assert all(worker.returncode == 0 and "finished before" in worker.stdout for worker in again), again[1].stderr
     assert_same_weights(tmp_path / "one", tmp_path / "two")
 
 
