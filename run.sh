@@ -27,7 +27,7 @@ PYTHON=${PYTHON:-python3}                 # makes the virtual environment .venv
 PAPER=()
 PAPER_finetune=(--update_lr=0.01)
 PAPER_maml_vanilla=(--update_lr=0.01 --update_batch_size=15)
-PAPER_maml_bbb=(--update_lr=0.01 --beta=0.1)
+PAPER_maml_bbb=(--update_lr=0.01 --beta=1e-1)
 PAPER_maml_ib=(--update_lr=0.01)
 PAPER_np_vanilla=()
 PAPER_np_bbb=(--beta=1e-3)
@@ -149,7 +149,9 @@ browser() {  # for the test of the HTML report, which is skipped without one
 data() {
   setup
   mkdir -p "$DATA_DIR"
-  if [[ -f $DATA_DIR/train_data.pkl && -f $DATA_DIR/val_data.pkl ]]; then
+  if [[ -f $DATA_DIR/train_data.pkl && -f $DATA_DIR/val_data.pkl ]] ||
+    [[ -d $DATA_DIR/train_data && -d $DATA_DIR/val_data ]]; then  # shards
+    [[ $# == 0 ]] || die "$DATA_DIR has its data; another DATA_DIR takes data with other flags"
     return
   fi
   opengl
@@ -181,6 +183,9 @@ preset_flags() {  # METHOD: into the array preset_flags
 
 runs() {  # LOG_DIR ROW...: the list for the launcher, a line a trial of a row; a row is a method and its flags
   local folder=$1 trial row
+  for row in $METHODS; do
+    [[ " $ALL_METHODS " == *" $row "* ]] || die "METHODS: no method $row; give some of $ALL_METHODS, with blanks between"
+  done
   for trial in $(seq "$TRIALS"); do
     for row in "${@:2}"; do
       read -ra row <<<"$row"
@@ -197,13 +202,13 @@ sweep() {  # FLAGS...: the list on standard input, JOBS at a time
 }
 
 dry() {  # FLAGS...: whether --dry_run is among them
-  [[ " $* " == *" --dry_run "* ]]
+  [[ " $*" == *" --dry_run"* ]]
 }
 
 quick() {  # FLAGS...
   data
   say "Training MAML, MR-CNP(W), MR-MAML(W) and CNP, about 20 minutes on two cores"
-  PRESET=quick TRIALS=1 runs "$LOG_DIR/quick" maml_vanilla np_bbb maml_bbb np_vanilla | sweep "$@"
+  PRESET=quick TRIALS=1 runs "$LOG_DIR/quick" maml_vanilla np_bbb maml_bbb np_vanilla | sweep "$@" || failed=1
   dry "$@" && return
   say "Meta-test error on held-out objects, MSE in units of (36 degrees)^2; a constant prediction has 8.33"
   summarize "$DATA_DIR/quick" --logdir="$LOG_DIR/quick"
@@ -227,7 +232,7 @@ paper_table() {  # NAME KEYS FLAGS..., the rows in the array NAME: train what is
   shift 2
   data
   say "$name, preset $PRESET, $TRIALS trials of ${#rows[@]} rows, $JOBS runs at a time"
-  runs "$LOG_DIR/$PRESET" "${rows[@]}" | sweep "$@"
+  runs "$LOG_DIR/$PRESET" "${rows[@]}" | sweep "$@" || failed=1
   dry "$@" || summarize "results/$name" --logdir="$LOG_DIR/$PRESET" --methods="$keys"
 }
 
@@ -245,8 +250,9 @@ grid() {  # NAME FLAG "VALUE..." "METHOD..." FLAGS...: the error of methods agai
         runs "$LOG_DIR/$PRESET-$name" "$method --$flag=$value"
       fi
     done
-  done | sweep "$@"
+  done | sweep "$@" || failed=1
   dry "$@" && return
+  mkdir -p "$LOG_DIR/$PRESET" "$LOG_DIR/$PRESET-$name"
   $PY -m pose_code.summarize --logdir="$LOG_DIR/$PRESET,$LOG_DIR/$PRESET-$name" --methods="${methods// /,}" \
     --against="$flag" --figure="results/$name.png" --out="results/$name"
 }
@@ -262,7 +268,7 @@ search() {  # ROW FLAGS...: the paper's grids for a row of a table, on validatio
       --num_test_objects=15 --num_val_objects=12
   fi
   [[ $method != np_* ]] || rate_flag=update_lr
-  [[ $searched != np_vanilla && $searched != finetune ]] || betas=
+  [[ $searched != np_vanilla && $searched != finetune && $searched != *--noweight_decay* ]] || betas=
   for rate in $RATES; do
     rows+=("$searched --$rate_flag=$rate"${betas:+" --beta="})
   done
@@ -271,7 +277,7 @@ search() {  # ROW FLAGS...: the paper's grids for a row of a table, on validatio
     for beta in ${betas:-""}; do
       DATA_DIR=$folder runs "$logs" "$row$beta"
     done
-  done | sweep "$@"
+  done | sweep "$@" || failed=1
   dry "$@" || $PY -m pose_code.summarize --logdir="$logs" --best
 }
 
@@ -286,7 +292,7 @@ table1() {
         --num_trials="$TRIALS" ${settings[@]+"${settings[@]}"}
       printf '\n'
     done
-  done | sweep "$@"
+  done | sweep "$@" || failed=1
   dry "$@" && return
   sinusoid_report --table1=results/table1 --bars=results/table1.png
 }
@@ -304,7 +310,7 @@ search_table1() {  # every setting that was tried, two trials at 5 shots; prints
   while read -r line; do
     i=$((i + 1))
     printf 'sinusoid.%s --update_batch_size=5 --num_heldout_amplitudes=4 --num_trials=2 --logdir=%q\n' "$line" "$SINUSOID_DIR-search/$i"
-  done <sinusoid/search.txt | sweep || say "some runs diverged, see their error lines above"
+  done <sinusoid/search.txt | sweep || failed=1
   $PY -m sinusoid.report --logdir="$SINUSOID_DIR-search" --table1="$SINUSOID_DIR-search/table"
 }
 
@@ -340,6 +346,7 @@ smoke() {
   $PY -m pose_code.summarize --logdir="$DATA_DIR/logs"
 }
 
+failed=0  # 1 if runs of a list failed: they are named, the others are summarized, and that is the exit status
 command=${1:-quick}
 [[ $# == 0 ]] || shift
 case $command in
@@ -375,3 +382,4 @@ case $command in
   help | -h | --help) usage ;;
   *) usage >&2 && die "no sub-command $command" ;;
 esac
+exit $failed

@@ -3,6 +3,7 @@
 import collections
 import csv
 import statistics
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,11 @@ def draw_curves(runs):
     )
     for axis, (_, trials) in zip(axes[0], groups, strict=True):
         for i, result in enumerate(trials):
-            with open(result["folder"] / "curve.csv", newline="") as file:
+            path = result["folder"] / "curve.csv"
+            if not path.exists():
+                print(f"{path}: missing, not drawn", file=sys.stderr)
+                continue
+            with open(path, newline="") as file:
                 curve = list(csv.DictReader(file))
             iterations = [int(row["iteration"]) for row in curve]
             for column, color, text in (
@@ -86,6 +91,8 @@ def draw_against(runs, flag):
         if flag not in result["flags"]:
             raise UserError(f"--against={flag}: {result['folder']} has no such flag")
         points[result["key"]][result["flags"][flag]].append(result)
+    for by_value in points.values():
+        _check_same_settings([result for trials in by_value.values() for result in trials], flag)
     figure, axes = pyplot().subplots(
         1, len(points), figsize=(3.6 * len(points), 3.0), sharey=True, squeeze=False, layout="constrained"
     )
@@ -112,6 +119,19 @@ def draw_against(runs, flag):
     axes[0][0].set_ylabel("MSE")
     axes[0][0].legend(fontsize=8)
     return figure
+
+
+def _check_same_settings(runs, flag):
+    """Raises UserError if runs differ in more than `flag` and what makes them trials of one another."""
+    ignored = {flag, "trial", "seed", "logdir", "num_threads", "summary_every", "checkpoint_every"}
+    first = runs[0]
+    for run in runs:
+        for name in first["flags"].keys() & run["flags"].keys() - ignored:
+            if run["flags"][name] != first["flags"][name]:
+                raise UserError(
+                    f"--against={flag}: {run['folder']} differs from {first['folder']} in --{name} too; "
+                    f"move one of them out of the folders of --logdir"
+                )
 
 
 def _running_mean(values, width=9):

@@ -4,6 +4,7 @@ import base64
 import html
 import io
 import math
+import zipfile
 
 import numpy as np
 from PIL import Image
@@ -98,7 +99,7 @@ def _examples(result):
             arrays = {name: stored[name] for name in stored.files}
         images, true, after = arrays["target_x"], arrays["target_y"], arrays["prediction"]
         before = arrays.get("prediction_before", np.full(after.shape, np.nan))
-    except (ValueError, KeyError, OSError, EOFError) as e:
+    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as e:
         raise UserError(f"{path}: damaged ({e}); delete it, or evaluate the run again with --train=False") from None
     lines = [title]
     for task in range(min(NUM_OBJECTS, len(images))):

@@ -46,11 +46,14 @@ CHANCE = 100 / 12  # of a constant prediction of a pose, labels being uniform on
 
 def load_results(folders):
     """All result.json below `folders` as dicts with their folder under "folder". Raises UserError naming a bad one."""
-    results = []
+    results, seen = [], set()
     for folder in folders:
         if not Path(folder).is_dir():
             raise UserError(f"--logdir={folder}: no such folder")
         for path in sorted(Path(folder).rglob("result.json")):
+            if path.resolve() in seen:
+                continue  # below two of the folders
+            seen.add(path.resolve())
             try:
                 result = json.loads(path.read_text())
                 used = result["flags"]
@@ -148,7 +151,7 @@ def markdown(rows):
     for row in rows:
         share = f" ({row['share_of_upstream']:.1%} of upstream's)" if row["share_of_upstream"] else ""
         shots = f", {row['shots']} shots" if row["run"].startswith("sinusoid") else ""
-        settings = f" `{row['run']}`" if methods.count(row["method"]) > 1 and not shots else ""
+        settings = f" `{row['preset']}/{row['run']}`" if methods.count(row["method"]) > 1 and not shots else ""
         cells = (
             row["method"] + shots + settings, mean_std(row["mean"], row["std"]),
             mean_std(row["paper_mean"], row["paper_std"]), f"{row['train_mean']:.2f}",

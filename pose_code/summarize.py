@@ -9,6 +9,7 @@ Command: python -m pose_code.summarize --logdir=LOGDIR[,LOGDIR...] [--out=result
 Cost: seconds.
 """
 
+import math
 import sys
 from pathlib import Path
 
@@ -35,7 +36,7 @@ def main(argv):
     text = results.markdown(rows)
     print(text)
     if FLAGS.best:
-        best = min(rows, key=lambda row: row["mean"])
+        best = min(rows, key=lambda row: (math.isnan(row["mean"]), row["mean"]))  # nan: a trial diverged
         print(
             f"\nsmallest error: {best['run']}: {results.mean_std(best['mean'], best['std'])}, {best['trials']} trials"
         )

@@ -2,7 +2,7 @@
 
 1. A line of standard input is a module and its flags, quoted as for a shell: pose_code.np_bbb --beta=1e-3 --trial=2
 2. --jobs of them run side by side and share the cores (--num_threads). Each line they print is marked with its run.
-3. --dry_run prints each command, times some steps of each method here, and estimates the hours; it trains nothing.
+3. --dry_run prints each command, times some steps of each kind of run here, and estimates the hours; it trains nothing.
 4. --slurm submits the same list as one job array and waits for it (pip install -e .[slurm]).
 
 Command: python -m pose_code.sweep --jobs=2 < LIST
@@ -126,31 +126,27 @@ def _minutes_left(done, running, waiting, jobs):
         return None
     means = {module: statistics.mean(minutes) for module, minutes in by_module.items()}
     other = statistics.mean(means.values())
-    total = sum(means.get(module, other) for module in waiting)
     now = time.monotonic()
-    total += sum(max(0.0, means.get(run.module, other) - (now - run.begun) / 60) for run in running)
-    return total / jobs
+    left = [max(0.0, means.get(run.module, other) - (now - run.begun) / 60) for run in running]
+    left += [means.get(module, other) for module in waiting]
+    return max([*left, sum(left) / jobs], default=0.0)
 
 
 def estimate(commands, jobs):
-    """Print each command, then for each module the seconds a step takes here, and the hours of the list."""
+    """Print each command, then for each kind of run the seconds a step takes here, and the hours of the list."""
     num_threads = _share_of_cores(jobs)
     for argv in commands:
         print(shlex.join(["python", "-m", *argv, f"--num_threads={num_threads}"]))
-    first, counts = {}, collections.Counter(argv[0] for argv in commands)
-    for argv in commands:
-        first.setdefault(argv[0], argv)
+    kinds = collections.Counter(tuple(flag for flag in argv if not flag.startswith("--trial=")) for argv in commands)
     hours = 0.0
-    for module, argv in first.items():
+    for argv, number in kinds.items():  # trials take the same time
         seconds, iterations = _time_steps(argv, num_threads)
-        of_module = counts[module] * iterations * seconds / 3600
-        print(
-            f"{module}: {seconds:.3g} s a step, {iterations:,} steps, {counts[module]} runs: {of_module:.1f} h",
-            flush=True,
-        )
-        hours += of_module
+        total = number * iterations * seconds / 3600
+        print(f"{argv[0]}: {seconds:.3g} s a step, {iterations:,} steps, {number} runs: {total:.1f} h", flush=True)
+        hours += total
     print(
-        f"{len(commands)} runs, {jobs} at a time: about {hours / jobs:.1f} h, and some minutes a run for its evaluation"
+        f"{len(commands)} runs, {jobs} at a time: about {hours / jobs:.1f} h, and some minutes a run to evaluate it; "
+        "finished runs are counted"
     )
 
 
@@ -162,7 +158,7 @@ def _time_steps(argv, num_threads):
             "-m",
             *argv,
             f"--logdir={folder}",
-            "--summary_every=5",
+            "--summary_every=20",
             f"--num_threads={num_threads}",
         ]
         process = subprocess.Popen(
@@ -216,6 +212,7 @@ def run_on_slurm(commands, jobs, cluster, folder, parameters):
 def _run_one(argv):
     """What a Slurm job does. Returns why it failed, empty if it did not."""
     done = subprocess.run([sys.executable, "-m", *argv], stderr=subprocess.PIPE, text=True)
+    sys.stderr.write(done.stderr)  # to the job's own log
     errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     return errors[-1].removeprefix("error: ") if errors else f"exit status {done.returncode}" * bool(done.returncode)
 
@@ -225,16 +222,18 @@ def main(argv):
     commands = [argv for line in sys.stdin if (argv := shlex.split(line, comments=True))]
     if not commands:
         raise UserError("no runs on standard input; give a line a run: pose_code.np_bbb --data_dir=DATA_DIR")
+    jobs = min(FLAGS.jobs, len(commands))
     if FLAGS.dry_run:
-        estimate(commands, FLAGS.jobs)
+        estimate(commands, jobs)
         return
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # through `finally`
     if FLAGS.slurm:
         pairs = (parameter.partition("=") for parameter in FLAGS.slurm_parameters)
-        parameters = {name: int(value) if value.isdecimal() else value for name, _, value in pairs}
-        failed = run_on_slurm(commands, FLAGS.jobs, FLAGS.slurm_cluster, FLAGS.slurm_folder, parameters)
+        given = {name: int(value) if value.isdecimal() else value for name, _, value in pairs}
+        parameters = {"timeout_min": 1440, **given}  # submitit's own limit is five minutes
+        failed = run_on_slurm(commands, jobs, FLAGS.slurm_cluster, FLAGS.slurm_folder, parameters)
     else:
-        failed = run_all(commands, FLAGS.jobs)
+        failed = run_all(commands, jobs)
     if failed:
         for name, why in failed:
             print(f"failed: {name}: {why}", file=sys.stderr)
@@ -245,7 +244,7 @@ if __name__ == "__main__":
     flags.DEFINE_integer("jobs", 1, "runs at a time, which share the cores", lower_bound=1)
     flags.DEFINE_bool("dry_run", False, "print the commands and the estimated hours, and train nothing")
     flags.DEFINE_bool("slurm", False, "submit the list to Slurm as one job array and wait for it")
-    flags.DEFINE_list("slurm_parameters", "timeout_min=1440", "submitit's: slurm_partition=gpu,gpus_per_node=1,...")
+    flags.DEFINE_list("slurm_parameters", [], "submitit's: slurm_partition=gpu,gpus_per_node=1,timeout_min=1440,...")
     flags.DEFINE_enum("slurm_cluster", "slurm", ("slurm", "local"), "local: submitit's processes on this machine")
     flags.DEFINE_string("slurm_folder", "slurm_logs", "folder of the Slurm jobs' output")
     run_main(main)

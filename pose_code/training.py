@@ -59,7 +59,7 @@ flags.DEFINE_enum(
 flags.DEFINE_enum(
     "strategy", None, ("mirrored", "multi_worker"),
     "split each meta-batch over this machine's GPUs, or over machines (every worker runs the same command with its own "
-    "TF_CONFIG); the same results as without, to rounding",
+    "TF_CONFIG and a --logdir that all share); the same results as without, to rounding",
 )  # fmt: skip
 flags.DEFINE_integer("num_replicas", None, "devices of --strategy=mirrored; unset: every GPU", lower_bound=1)
 flags.DEFINE_bool("jit_compile", False, "compile the training step with XLA; slower on a CPU")
@@ -104,7 +104,7 @@ def run(
       save_examples: write examples.npz too, some held-out tasks' query points and their predictions.
     """
     strategy = configure()
-    is_chief = strategy.cluster_resolver is None or strategy.cluster_resolver.task_id == 0
+    is_chief = _is_chief(strategy.cluster_resolver)
     iterations = FLAGS[iterations_flag].value
     with contextlib.ExitStack() as locks:
         trials = [
@@ -146,6 +146,14 @@ def configure():
     if FLAGS.precision == "mixed_bfloat16" and not gpus and not _cpu_has_bfloat16():
         print("warning: this CPU has no bfloat16 arithmetic; --precision=float32 is several times faster here")
     return _make_strategy(len(gpus))
+
+
+def _is_chief(cluster):
+    """Whether this worker keeps the records: the chief of a cluster, or the first worker of one without."""
+    if cluster is None:
+        return True
+    role = "chief" if "chief" in cluster.cluster_spec().jobs else "worker"
+    return (cluster.task_type, cluster.task_id) == (role, 0)
 
 
 def _make_strategy(num_gpus):

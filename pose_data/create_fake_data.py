@@ -13,6 +13,7 @@ from absl import flags
 
 from pose_data import pickles, shards
 from pose_data.cli import run_main
+from pose_data.data_gen import remove
 
 FLAGS = flags.FLAGS
 
@@ -34,11 +35,12 @@ def main(_):
         labels = fake_labels(num_objects, FLAGS.num_views, rng)
         images = (rng.integers(256, size=shape, dtype=np.uint8) for _ in range(num_objects))
         if FLAGS.format == "pickle":
-            path = out_dir / f"{name}_data.pkl"
+            path, other = out_dir / f"{name}_data.pkl", out_dir / f"{name}_data"
             pickles.dump([np.stack(list(images)), labels], path)
         else:
-            path = out_dir / f"{name}_data"
+            path, other = out_dir / f"{name}_data", out_dir / f"{name}_data.pkl"
             shards.write(path, images, labels, [f"noise/{i}" for i in range(num_objects)])
+        remove(other)  # an earlier one would be read in place of the new
         print(f"{path}: {num_objects} objects x {FLAGS.num_views} views of noise")
 
 

@@ -104,9 +104,12 @@ def main(_):
     out_dir.mkdir(parents=True, exist_ok=True)
     start = 0
     for name, part in parts.items():
-        path = out_dir / f"{name}_data{'.pkl' if FLAGS.format == 'pickle' else ''}"
+        path, other = out_dir / f"{name}_data.pkl", out_dir / f"{name}_data"
+        if FLAGS.format == "shards":
+            path, other = other, path
         if not part:
-            _remove(path)  # of an earlier split: its objects may train now
+            remove(path)  # of an earlier split: its objects may train now
+            remove(other)
             continue
         part_labels = labels[start : start + len(part)]
         start += len(part)
@@ -115,13 +118,15 @@ def main(_):
             pickles.dump([np.stack(list(views)), part_labels], path)
         else:
             shards.write(path, views, part_labels, [f"{folder.parent.name}/{folder.name}" for folder in part])
+        remove(other)  # an earlier one would be read in place of the new
         print(f"{path}: {len(part)} objects x {labels.shape[1]} views")
     for name, split in (("validation", parts["val"]), ("test", parts["test"])):
         if split:
             print(f"{name} objects: " + " ".join(f"{folder.parent.name}/{folder.name}" for folder in split))
 
 
-def _remove(path):
+def remove(path):
+    """Delete a pickle or a folder of shards, if it is there."""
     if path.is_dir():
         shutil.rmtree(path)
     else:

@@ -56,15 +56,17 @@ def write(folder, images, labels, names):
     [objects, views, 3]; names: of the objects.
     """
     folder = Path(folder)
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    temporary, old = (folder.with_name(f".{folder.name}.{os.getpid()}.{kind}") for kind in ("tmp", "old"))
+    shutil.rmtree(temporary, ignore_errors=True)  # of a killed process with the same number
     try:
         temporary.mkdir()
         for i, views in enumerate(images):
             np.save(_path(temporary, i), views)
         np.savez(temporary / "index.npz", labels=labels, names=np.asarray(names))
         if folder.exists():
-            shutil.rmtree(folder)
+            folder.rename(old)
         temporary.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

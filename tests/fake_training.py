@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 flags = dict(argument.lstrip("-").split("=", 1) for argument in sys.argv[1:])
-folder = Path(flags["folder"]) / f"trial-{flags['trial']}"
+folder = Path(flags["folder"]) / f"trial-{flags.get('trial')}"
 if flags.get("broken"):
     sys.exit(f"error: --broken={flags['broken']}: as asked")
 folder.mkdir(parents=True, exist_ok=True)

@@ -83,6 +83,20 @@ def test_search_runs_the_grid_on_the_third_split(run):
     assert all(words[1] == "--data_dir=DATA/search" for words in runs) and commands[-1].endswith("--best")
     runs, _ = run("search", "finetune", TRIALS="1", RATES="1e-4 1e-3")
     assert [words[-2] for words in runs] == ["--meta_lr=1e-4", "--meta_lr=1e-3"]  # it has no beta
+    runs, _ = run("search", "maml_vanilla --noweight_decay", TRIALS="1", RATES="1e-4")
+    assert [words[-3:-1] for words in runs] == [["--noweight_decay", "--meta_lr=1e-4"]]
+
+
+def test_what_did_not_fail_is_summarized_and_the_exit_status_says_that_something_did(run, tmp_path):
+    stub = tmp_path / "a clone/.venv/bin/python"
+    stub.write_text(STUB + "[[ $2 != pose_code.sweep ]] || exit 1\n")
+    for words in (["table3"], ["quick"], ["figure9"], ["search", "np_ib"], ["table1"], ["search_table1"]):
+        (tmp_path / "a clone/work_dir/sinusoid").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "a clone/sinusoid").mkdir(exist_ok=True)
+        (tmp_path / "a clone/sinusoid/search.txt").write_text("maml --beta=1\n")
+        done = run(*words, check=False, TRIALS="1")
+        assert done.returncode == 1, words
+        assert "PYTHON -m pose_code.summarize" in done.stdout or "PYTHON -m sinusoid.report" in done.stdout, words
 
 
 def test_a_dry_run_goes_to_the_launcher_and_makes_no_table(run):
@@ -95,6 +109,9 @@ def test_wrong_presets_and_methods_are_named(run):
     for words, message in (
         (["table2"], "error: PRESET=tiny: no such preset; give paper or small"),
         (["search", "np_bb"], "error: search: give one of"),
+        (["table3"], "error: METHODS: no method np_bbb,np_ib"),
+        (["data", "--seed=1"], "has its data; another DATA_DIR"),
     ):
-        failed = run(*words, check=False, PRESET="tiny")
+        methods = {"METHODS": "np_bbb,np_ib"} if words == ["table3"] else {}
+        failed = run(*words, check=False, PRESET="tiny", **methods)
         assert failed.returncode == 1 and message in failed.stderr

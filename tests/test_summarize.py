@@ -48,7 +48,7 @@ def test_runs_with_other_settings_are_other_rows(logdir):
     rows = results.table(results.load_results([logdir]))
     assert [row["trials"] for row in rows] == [1, 1, 2, 1]
     text = results.markdown(rows)
-    assert "| MR-CNP (W) `np_bbb.beta-0.1` | 8.00 |" in text and "| CNP | 9.00 |" in text
+    assert f"| MR-CNP (W) `{logdir.name}/np_bbb.beta-0.1` | 8.00 |" in text and "| CNP | 9.00 |" in text
 
 
 def test_methods_flag_and_label_noise_choose_rows(logdir):
@@ -72,6 +72,11 @@ def test_error_against_a_flag_is_drawn(logdir, tmp_path):
     (axis,) = figures.draw_against(runs, "beta").axes
     (held_out,) = [bars for bars in axis.containers if bars.get_label() == "held-out objects"]
     np.testing.assert_allclose(held_out.lines[0].get_xydata(), [[0, 8], [1e-3, 3.5], [1, 9]])
+    write_run(tmp_path / "figure2", "maml_bbb.beta-0.5", 1, 5.0, "maml_bbb", beta=0.5, var=-3)
+    write_run(tmp_path / "figure2", "maml_bbb.beta-0.6", 1, 5.0, "maml_bbb", beta=0.6, var=-5)
+    with pytest.raises(UserError, match=r"beta-0\.6\.trial-1 differs from .* in --var too"):
+        runs = results.load_results([tmp_path / "figure2"])
+        figures.draw_against([run for run in runs if "var" in run["flags"]], "beta")
     with pytest.raises(UserError, match=r"--against=beta: .*np_bbb.* has no such flag"):
         figures.draw_against(results.load_results([logdir]), "beta")
 
