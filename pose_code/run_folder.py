@@ -82,9 +82,9 @@ class RunFolder:
         self.checkpoint, self.step, self.seconds = path, note["step"], note["seconds"]
 
     def finished(self):
-        """Whether the result of just these settings is there."""
+        """Whether the result of just these settings is there, be it without its checkpoints."""
         result = self.folder / "result.json"
-        if not result.exists() or self.step < self.flags[self.iterations_flag]:
+        if not result.exists():
             return False
         before = _with_new_flags(json.loads(result.read_text())["flags"])
         if any(before[name] != value for name, value in self.flags.items() if name not in _HOW_ONLY):

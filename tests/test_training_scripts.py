@@ -111,6 +111,10 @@ def test_a_flagfile_replays_a_run_with_one_change_and_train_false_only_evaluates
     again = run("np_bbb", data_dir, tmp_path, "--num_threads=2")  # nothing that its numbers depend on
     assert "finished before" in again.stdout and "iteration" not in again.stdout.replace("iterations", "")
     before = (folder / "checkpoint-final.npz").read_bytes()
+    kept = tmp_path / "kept" / folder.name  # a result that was kept without its checkpoints
+    kept.mkdir(parents=True)
+    (kept / "result.json").write_bytes((folder / "result.json").read_bytes())
+    assert "finished before" in run("np_bbb", data_dir, tmp_path / "kept").stdout
     evaluated = run("np_bbb", data_dir, tmp_path, "--train=False", "--eval_episodes=3")
     assert evaluated.returncode == 0 and "iteration 1/" not in evaluated.stdout
     assert (folder / "checkpoint-final.npz").read_bytes() == before
