@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import glob
 import os
 import sys
 from pathlib import Path
@@ -48,12 +49,32 @@ def _fail(message):
 def atomic_path(path):
     """Yield a temporary Path beside `path`; it becomes `path` on success and is removed on failure.
 
-    The temporary name starts with a dot and ends in the suffix of `path` (libraries choose formats by it).
+    The temporary name starts with a dot and ends in the suffix of `path` (libraries choose formats by it). One that a
+    killed process left is removed. An OSError names `path`.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
     try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        for old in path.parent.glob(f".{glob.escape(path.stem)}.*.tmp{glob.escape(path.suffix)}"):
+            process = old.name.removeprefix(f".{path.stem}.").split(".")[0]
+            if process.isdecimal() and not _is_alive(int(process)):
+                old.unlink(missing_ok=True)
+        temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+        try:
+            yield temporary
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        if error.errno and not error.filename:  # of a full disk Python does not say which file it was
+            error.filename = str(path)
+        raise
+
+
+def _is_alive(process):
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:  # another user's
+        pass
+    return True

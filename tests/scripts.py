@@ -1,9 +1,11 @@
-"""Run a training script as a user does, from inside its folder, but for Python's 5 seconds of importing TensorFlow: a
-server process has done that once, and each run is a fork of it."""
+"""Run a function or a training script, as a user does from inside its folder, in a process of its own; but for Python's 5
+seconds of importing TensorFlow: a server process has done that once, and each run is a fork of it."""
 
 import multiprocessing
 import os
+import resource
 import runpy
+import signal
 import subprocess
 import sys
 import tempfile
@@ -11,28 +13,63 @@ from pathlib import Path
 
 REPO = Path(__file__).resolve().parents[1]
 _server = multiprocessing.get_context("forkserver")
-_server.set_forkserver_preload(["pose_code", "tensorflow", "keras", "numpy"])  # nothing that defines flags
+# Nothing that defines flags.
+_server.set_forkserver_preload(["pose_code", "tensorflow", "keras", "numpy", "trimesh", "PIL.Image", "scripts"])
 
 
-def run_script(folder, script, *arguments, **variables):
-    """`cd folder; VARIABLES python script.py arguments...` -> CompletedProcess with its output as text."""
-    with tempfile.TemporaryFile("w+") as stdout, tempfile.TemporaryFile("w+") as stderr:
-        outputs = [multiprocessing.reduction.DupFd(file.fileno()) for file in (stdout, stderr)]
-        process = _server.Process(target=_main, args=(REPO / folder, f"{script}.py", arguments, variables, *outputs))
-        process.start()
-        process.join()
+class Fork:
+    """`function(*arguments)` in a process of its own. The function is defined at the top of a module."""
+
+    def __init__(self, function, *arguments, seconds=None, gigabytes=None):
+        """seconds: of wall clock, after which it is killed by SIGALRM; gigabytes: of address space it may take."""
+        self._function, self._arguments = function, arguments
+        self._outputs = [tempfile.TemporaryFile("w+", errors="replace") for _ in range(2)]
+        outputs = [multiprocessing.reduction.DupFd(file.fileno()) for file in self._outputs]
+        self._process = _server.Process(target=_run, args=(function, arguments, seconds, gigabytes, *outputs))
+        self._process.start()
+
+    def send_signal(self, number):
+        if self._process.is_alive():
+            os.kill(self._process.pid, number)
+
+    def alive(self):
+        return self._process.is_alive()
+
+    def wait(self):
+        """-> CompletedProcess with what it printed as text; returncode is negative for a signal."""
+        self._process.join()
         texts = []
-        for file in (stdout, stderr):
+        for file in self._outputs:
             file.seek(0)
             texts.append(file.read())
-    return subprocess.CompletedProcess([script, *arguments], process.exitcode, *texts)
+            file.close()
+        return subprocess.CompletedProcess([self._function, *self._arguments], self._process.exitcode, *texts)
 
 
-def _main(folder, script, arguments, variables, stdout, stderr):
-    os.environ.update(variables)
+def start_script(folder, script, *arguments, seconds=None, gigabytes=None, **variables):
+    """`cd folder; VARIABLES python script.py arguments...` as a Fork."""
+    arguments = [str(argument) for argument in arguments]
+    return Fork(_script, REPO / folder, f"{script}.py", arguments, variables, seconds=seconds, gigabytes=gigabytes)
+
+
+def run_script(folder, script, *arguments, **options):
+    """start_script to its end -> CompletedProcess."""
+    return start_script(folder, script, *arguments, **options).wait()
+
+
+def _run(function, arguments, seconds, gigabytes, stdout, stderr):
     os.dup2(stdout.detach(), 1)
     os.dup2(stderr.detach(), 2)
     sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)
+    if gigabytes:
+        resource.setrlimit(resource.RLIMIT_AS, (int(gigabytes * 2**30),) * 2)
+    if seconds:
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+    function(*arguments)
+
+
+def _script(folder, script, arguments, variables):
+    os.environ.update(variables)
     os.chdir(folder)
     sys.path[0:0] = [str(folder)]
     sys.argv = [script, *arguments]

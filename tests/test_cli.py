@@ -1,3 +1,5 @@
+import errno
+import os
 import subprocess
 import sys
 
@@ -65,3 +67,21 @@ def test_atomic_path_leaves_the_old_file_on_failure(tmp_path):
         temporary.write_text("half")
         raise ZeroDivisionError
     assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_atomic_path_removes_what_a_killed_process_left_and_nothing_else(tmp_path):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    left = [f".a.{dead.pid}.tmp.png", ".a.99999999999999999999.tmp.png"]
+    others = [f".a.{os.getppid()}.tmp.png", f".b.{dead.pid}.tmp.png", f".a.{dead.pid}.tmp.npz", ".a.x.tmp.png"]
+    for name in left + others:
+        (tmp_path / name).touch()
+    with atomic_path(tmp_path / "a.png") as temporary:
+        temporary.touch()
+    assert {path.name for path in tmp_path.iterdir()} == {"a.png", *others}
+
+
+def test_atomic_path_names_the_file_of_an_error(tmp_path):
+    with pytest.raises(OSError) as error, atomic_path(tmp_path / "a.png"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert error.value.filename == str(tmp_path / "a.png")
