@@ -35,12 +35,16 @@ def define_maml_flags(inner_loop=True, **defaults):
 
     inner_loop: False for a script that adapts at meta-test only.
     """
-    flags.DEFINE_integer("dim_w", 196, "size of the image code z; MAML's head reads it as a square image (14x14)")
-    flags.DEFINE_integer("num_filters", 64, "filters of each convolution in the head", lower_bound=1)
+    flags.DEFINE_integer(
+        "dim_w", 196, "size of the image code z; MAML's head reads it as a square image (14x14)", upper_bound=65_536
+    )
+    flags.DEFINE_integer(
+        "num_filters", 64, "filters of each convolution in the head", lower_bound=1, upper_bound=65_536
+    )
     if inner_loop:
-        flags.DEFINE_integer("num_updates", 5, "inner-loop steps in training", lower_bound=0)
+        flags.DEFINE_integer("num_updates", 5, "inner-loop steps in training", lower_bound=0, upper_bound=1000)
         flags.DEFINE_bool("stop_grad", False, "first-order MAML: no gradient through any inner step")
-    flags.DEFINE_integer("test_num_updates", 20, "inner-loop steps at meta-test", lower_bound=0)
+    flags.DEFINE_integer("test_num_updates", 20, "inner-loop steps at meta-test", lower_bound=0, upper_bound=100_000)
     flags.DEFINE_float("update_lr", 0.002, "inner loop step size alpha (the paper: 0.01)", lower_bound=0.0)
     flags.DEFINE_float("meta_lr", 0.002, "learning rate of the outer step (Adam)", lower_bound=0.0)
     flags.DEFINE_integer("metatrain_iterations", 30000, "outer steps", lower_bound=0)
@@ -55,13 +59,13 @@ def define_maml_flags(inner_loop=True, **defaults):
 
 def define_np_flags(**defaults):
     """The flags of every neural-process script with upstream's np_vanilla defaults; keyword arguments override."""
-    flags.DEFINE_integer("dim_w", 64, "size of the image code w", lower_bound=1)
-    flags.DEFINE_integer("dim_r", 100, "size of the aggregate r of the support set", lower_bound=1)
-    flags.DEFINE_integer("dim_z", 64, "size of the task code z", lower_bound=1)
+    flags.DEFINE_integer("dim_w", 64, "size of the image code w", lower_bound=1, upper_bound=65_536)
+    flags.DEFINE_integer("dim_r", 100, "size of the aggregate r of the support set", lower_bound=1, upper_bound=65_536)
+    flags.DEFINE_integer("dim_z", 64, "size of the task code z", lower_bound=1, upper_bound=65_536)
     flags.DEFINE_list("n_hidden_units_g", "100,100", "hidden layer sizes of the decoder")
     flags.DEFINE_list("n_hidden_units_r", "100,100", "hidden layer sizes of the pair encoder before aggregation")
     flags.DEFINE_bool("deterministic", True, "z is a function of the support set; False draws z ~ N(mu(r), sigma(r)^2)")
-    flags.DEFINE_float("facto", 1.0, "factor of z before the decoder; 0 removes it: pure memorization")
+    flags.DEFINE_float("facto", 1.0, "factor of z before the decoder; 0 removes it: pure memorization", -100.0, 100.0)
     flags.DEFINE_integer("num_updates", 140000, "training iterations", lower_bound=0)
     flags.DEFINE_float("update_lr", 1e-3, "learning rate (Adam)", lower_bound=0.0)
     _override(defaults)
@@ -70,7 +74,7 @@ def define_np_flags(**defaults):
 def define_posterior_flags(var, beta=1e-3):
     """Flags of meta-regularization on weights."""
     flags.DEFINE_float("beta", beta, "beta in Eq. 5, factor of KL(q(theta) || N(0, I))", lower_bound=0.0)
-    flags.DEFINE_float("var", var, "start of rho, the posterior scale before softplus")
+    flags.DEFINE_float("var", var, "start of rho, the posterior scale before softplus", -100.0, 100.0)
     flags.DEFINE_float("rho_lr", None, "learning rate of rho; unset: that of the means", lower_bound=0.0)
 
 

@@ -86,7 +86,10 @@ class RunFolder:
         result = self.folder / "result.json"
         if not result.exists():
             return False
-        before = _with_new_flags(json.loads(result.read_text())["flags"])
+        try:
+            before = _with_new_flags(json.loads(result.read_text())["flags"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise UserError(f"{result}: damaged ({error!r}); delete it to have it written again") from None
         if any(before[name] != value for name, value in self.flags.items() if name not in _HOW_ONLY):
             return False
         print(f"{result}: finished before; --train=False evaluates it again", flush=True)
@@ -140,9 +143,12 @@ class _Curve:
         self.path = path
         kept = []
         if path.exists():
-            with open(path, newline="") as file:
-                whole_rows = (row for row in csv.DictReader(file) if None not in row.values())
-                kept = [row for row in whole_rows if int(row["iteration"]) <= step]
+            try:
+                with open(path, newline="") as file:
+                    whole_rows = (row for row in csv.DictReader(file) if None not in row.values())
+                    kept = [row for row in whole_rows if int(row["iteration"]) <= step]
+            except (ValueError, KeyError, csv.Error) as error:
+                raise UserError(f"{path}: damaged ({error!r}); delete it to go on without its rows") from None
         with atomic_path(path) as temporary, open(temporary, "w", newline="") as file:
             self._write(file, kept)
 

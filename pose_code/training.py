@@ -15,6 +15,7 @@ Trials of one method can train side by side (--num_trials): weights and optimize
 front, trials, and everything else about a trial (folder, curve, checkpoints, result) is as if it had run alone.
 """
 
+import collections
 import contextlib
 import functools
 import itertools
@@ -40,18 +41,32 @@ tf.get_logger().addFilter(lambda record: "while_loop for converting Stateless" n
 
 flags.DEFINE_string("logdir", "/tmp/data", "run folders are made in here")
 flags.DEFINE_integer("trial", 1, "number of the trial, part of the run folder's name and of the seed", lower_bound=0)
-flags.DEFINE_integer("num_trials", 1, "trials to train side by side, from --trial on", lower_bound=1)
+flags.DEFINE_integer("num_trials", 1, "trials to train side by side, from --trial on", lower_bound=1, upper_bound=1000)
 flags.DEFINE_integer("seed", 0, "seed of weights, meta-batches and noise, together with --trial", lower_bound=0)
-flags.DEFINE_integer("update_batch_size", 15, "K: support points of a class in a task, and query points", lower_bound=1)
-flags.DEFINE_integer("meta_batch_size", 10, "tasks per outer step", lower_bound=1)
+flags.DEFINE_integer(
+    "update_batch_size",
+    15,
+    "K: support points of a class in a task, and query points",
+    lower_bound=1,
+    upper_bound=10_000,
+)
+flags.DEFINE_integer("meta_batch_size", 10, "tasks per outer step", lower_bound=1, upper_bound=10_000)
 flags.DEFINE_bool("train", True, "train (resuming if there is a checkpoint), then evaluate; False only evaluates")
 flags.DEFINE_integer("summary_every", 100, "iterations between progress lines, curve rows and summaries", lower_bound=1)
 flags.DEFINE_integer("checkpoint_every", 1000, "iterations between checkpoints", lower_bound=1)
-flags.DEFINE_integer("steps_per_call", 1, "outer steps in one call of the compiled function", lower_bound=1)
-flags.DEFINE_integer("eval_episodes", 10, "evaluation episodes of each task (object)", lower_bound=1)
-flags.DEFINE_integer("num_theta_samples", 5, "draws of theta averaged in evaluation (Algorithm 3)", lower_bound=1)
+flags.DEFINE_integer(
+    "steps_per_call", 1, "outer steps in one call of the compiled function", lower_bound=1, upper_bound=100_000
+)
+flags.DEFINE_integer(
+    "eval_episodes", 10, "evaluation episodes of each task (object)", lower_bound=1, upper_bound=10_000
+)
+flags.DEFINE_integer(
+    "num_theta_samples", 5, "draws of theta averaged in evaluation (Algorithm 3)", lower_bound=1, upper_bound=10_000
+)
 flags.DEFINE_integer("eval_seed", 0, "seed of the evaluation's episodes and draws", lower_bound=0)
-flags.DEFINE_integer("eval_batch_size", None, "tasks evaluated at a time; unset: --meta_batch_size", lower_bound=1)
+flags.DEFINE_integer(
+    "eval_batch_size", None, "tasks evaluated at a time; unset: --meta_batch_size", lower_bound=1, upper_bound=10_000
+)
 flags.DEFINE_enum(
     "precision", "float32", ("float32", "mixed_bfloat16"),
     "of convolutions and matrix products; losses, KL, normalisation and weight updates stay in float32",
@@ -61,9 +76,13 @@ flags.DEFINE_enum(
     "split each meta-batch over this machine's GPUs, or over machines (every worker runs the same command with its own "
     "TF_CONFIG and a --logdir that all share); the same results as without, to rounding",
 )  # fmt: skip
-flags.DEFINE_integer("num_replicas", None, "devices of --strategy=mirrored; unset: every GPU", lower_bound=1)
+flags.DEFINE_integer(
+    "num_replicas", None, "devices of --strategy=mirrored; unset: every GPU", lower_bound=1, upper_bound=256
+)
 flags.DEFINE_bool("jit_compile", False, "compile the training step with XLA; slower on a CPU")
-flags.DEFINE_integer("num_threads", 0, "CPU threads of one operation; 0 lets TensorFlow choose", lower_bound=0)
+flags.DEFINE_integer(
+    "num_threads", 0, "CPU threads of one operation; 0 lets TensorFlow choose", lower_bound=0, upper_bound=1024
+)
 
 
 def int_list(name, minimum=1):
@@ -250,14 +269,23 @@ class Run:
             for name, variable in self.variables.items()
         }
 
+    def save(self, name):
+        """A checkpoint of each trial. Raises UserError and leaves the earlier ones if a number in it is not finite."""
+        arrays = [self.arrays_of(i) for i in range(len(self.trials))]
+        for trial, trial_arrays in zip(self.trials, arrays, strict=True):
+            if not all(np.isfinite(array).all() for array in trial_arrays.values()):
+                raise UserError(f"{trial.folder}: weights after iteration {self.step} are not finite; {_way_out()}")
+        for trial, trial_arrays in zip(self.trials, arrays, strict=True):
+            trial.save(name, trial_arrays)
+
     def weights_of(self, i):
         return tf.nest.map_structure(lambda variable: variable[i], self.weights)
 
     def finish(self, eval_num_updates, save_examples):
         """Final checkpoint, evaluation and result of each trial."""
         if FLAGS.train:
-            for i, trial in enumerate(self.trials):
-                trial.save("checkpoint-final.npz", self.arrays_of(i))
+            self.save("checkpoint-final.npz")
+            for trial in self.trials:
                 trial.writer.close()
         for i, trial in enumerate(self.trials):
             start, weights = time.monotonic(), self.weights_of(i)
@@ -330,13 +358,15 @@ class Run:
             trial.begin()
         noise_seeds = [int(trial.rng("noise").integers(2**31)) for trial in self.trials]
         begun, first, last_saved, interval = time.monotonic(), self.step, self.step, []
+        losses = collections.deque(maxlen=3)  # the last ones
         before = [trial.seconds for trial in self.trials]
         while self.step < self.iterations:
             summary = min(self.iterations, (self.step // FLAGS.summary_every + 1) * FLAGS.summary_every)
             steps = range(self.step, min(summary, self.step + FLAGS.steps_per_call))
             seeds = [[(noise_seed, step) for noise_seed in noise_seeds] for step in steps]
-            metrics = self.train_steps(self.sample(self.train, "train", steps), tf.constant(seeds, tf.int32))
-            interval.append(metrics.numpy())
+            metrics = self.train_steps(self.sample(self.train, "train", steps), tf.constant(seeds, tf.int32)).numpy()
+            self.require_finite_losses(metrics, steps, losses)
+            interval.append(metrics)
             self.step = steps.stop
             if self.step < summary:
                 continue
@@ -352,25 +382,30 @@ class Run:
             rate = (self.step - first) / seconds
             minutes = (self.iterations - self.step) / rate / 60
             row = {name: np.mean([row[name] for row in rows]) for name in rows[0]}
-            losses = "  ".join(f"{name.removeprefix('meta')} {value:.4g}" for name, value in row.items())
+            numbers = "  ".join(f"{name.removeprefix('meta')} {value:.4g}" for name, value in row.items())
             trials = f"mean of {len(rows)} trials: " if len(rows) > 1 else ""
             print(
-                f"iteration {self.step}/{self.iterations}  {trials}{losses}  {rate:.2f} it/s  {minutes:.1f} min left",
+                f"iteration {self.step}/{self.iterations}  {trials}{numbers}  {rate:.2f} it/s  {minutes:.1f} min left",
                 flush=True,
             )
             if self.step - last_saved >= FLAGS.checkpoint_every:
-                for i, trial in enumerate(self.trials):
-                    trial.save("checkpoint-last.npz", self.arrays_of(i))
+                self.save("checkpoint-last.npz")
                 last_saved = self.step
 
+    def require_finite_losses(self, metrics, steps, last):
+        """Raise UserError at the first loss of these steps that is not finite. last: deque of the losses before."""
+        for step, losses in zip(steps, metrics[:, self.metric_names.index("full_loss")], strict=True):
+            for i in np.flatnonzero(~np.isfinite(losses)):
+                before = ", ".join(f"{earlier[i]:.4g}" for earlier in last) or "none"
+                raise UserError(
+                    f"{self.trials[i].folder}: the loss of iteration {step + 1} is {losses[i]}, the last ones before "
+                    f"it: {before}; {_way_out()}"
+                )
+            last.append(losses)
+
     def summarize(self, trial, weights, metrics, batch, seed):
-        """The trial's row of numbers, also to its records. Raises UserError if the loss is not finite."""
+        """The trial's row of numbers, also to its records."""
         row = {f"metatrain_{name}": value for name, value in zip(self.metric_names, metrics, strict=True)}
-        if not np.isfinite(row["metatrain_full_loss"]):
-            raise UserError(
-                f"{trial.folder}: the loss is not finite before iteration {self.step}; lower the learning rates "
-                f"(--update_lr, --meta_lr); the last checkpoint stays"
-            )
         predictions, pre_mse = self.predict(weights, batch, seed)
         row["metaval_mse"] = float(np.mean((predictions - batch.target_y) ** 2))
         if pre_mse is not None:
@@ -391,3 +426,8 @@ class Run:
             lambda *parts: np.stack(parts).reshape(len(steps), len(self.trials), *parts[0].shape),
             *(batch for step in batches for batch in step),
         )
+
+
+def _way_out():
+    rates = " or ".join(f"--{name}" for name in ("update_lr", "meta_lr", "beta") if name in FLAGS)
+    return f"lower {rates}; the last checkpoint stays"

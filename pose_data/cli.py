@@ -3,7 +3,9 @@
 import contextlib
 import functools
 import glob
+import math
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -25,6 +27,8 @@ def run_main(main, positional=False):
         _fail(error)
     except OSError as error:  # a missing folder, no permission, a full disk: the message names the file
         _fail(f"{error.filename}: {error.strerror}" if error.filename else error)
+    except MemoryError as error:
+        _fail(f"out of memory ({error}); lower the sizes that the flags give")
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
@@ -37,6 +41,12 @@ def _parse_flags(argv, positional):
         raise UserError(f"{str(error).rstrip()}; --help lists the flags") from error
     if len(argv) > 1 and not positional:
         raise UserError(f"unexpected argument {argv[1]!r}: write flags as --name=value")
+    for name in flags.FLAGS:
+        value = flags.FLAGS[name].value
+        if isinstance(value, float) and not math.isfinite(value):
+            raise UserError(f"--{name}={value}: give a finite number")
+        if isinstance(value, int) and abs(value) >= 2**31:
+            raise UserError(f"--{name}={value}: give a number below 2147483648")
     return argv
 
 
@@ -47,27 +57,39 @@ def _fail(message):
 
 @contextlib.contextmanager
 def atomic_path(path):
-    """Yield a temporary Path beside `path`; it becomes `path` on success and is removed on failure.
+    """Yield a temporary Path beside `path`; the file or folder made there becomes `path` on success and is removed on
+    failure.
 
     The temporary name starts with a dot and ends in the suffix of `path` (libraries choose formats by it). One that a
     killed process left is removed. An OSError names `path`.
     """
     path = Path(path)
+    temporary, old = (path.with_name(f".{path.stem}.{os.getpid()}.{kind}{path.suffix}") for kind in ("tmp", "old"))
     try:
-        for old in path.parent.glob(f".{glob.escape(path.stem)}.*.tmp{glob.escape(path.suffix)}"):
-            process = old.name.removeprefix(f".{path.stem}.").split(".")[0]
-            if process.isdecimal() and not _is_alive(int(process)):
-                old.unlink(missing_ok=True)
-        temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+        for left in path.parent.glob(f".{glob.escape(path.stem)}.*{glob.escape(path.suffix)}"):
+            process, _, kind = left.name.removeprefix(f".{path.stem}.").removesuffix(path.suffix).partition(".")
+            if process.isdecimal() and kind in ("tmp", "old") and not _is_alive(int(process)):
+                remove(left)
         try:
             yield temporary
+            if temporary.is_dir() and path.exists():  # a folder replaces none that has something in it
+                path.rename(old)
             os.replace(temporary, path)
         finally:
-            temporary.unlink(missing_ok=True)
+            remove(temporary)
+            remove(old)
     except OSError as error:
         if error.errno and not error.filename:  # of a full disk Python does not say which file it was
             error.filename = str(path)
         raise
+
+
+def remove(path):
+    """Delete a file or a folder, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _is_alive(process):

@@ -12,8 +12,7 @@ import numpy as np
 from absl import flags
 
 from pose_data import pickles, shards
-from pose_data.cli import run_main
-from pose_data.data_gen import remove
+from pose_data.cli import remove, run_main
 
 FLAGS = flags.FLAGS
 

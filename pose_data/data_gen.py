@@ -12,7 +12,6 @@ alone. So what is chosen on the validation objects beside it was chosen without 
 --format=shards writes folders train_data, val_data in place of the pickles, for sets too large for memory (shards.py).
 """
 
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +19,7 @@ from absl import flags
 from PIL import Image
 
 from pose_data import pickles, rotate_folder, shards
-from pose_data.cli import UserError, run_main
+from pose_data.cli import UserError, remove, run_main
 
 FLAGS = flags.FLAGS
 
@@ -123,14 +122,6 @@ def main(_):
     for name, split in (("validation", parts["val"]), ("test", parts["test"])):
         if split:
             print(f"{name} objects: " + " ".join(f"{folder.parent.name}/{folder.name}" for folder in split))
-
-
-def remove(path):
-    """Delete a pickle or a folder of shards, if it is there."""
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def define_flags():

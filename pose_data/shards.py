@@ -4,14 +4,12 @@ FOLDER/00000.npy, 00001.npy, ...: uint8 [views, side, side]; FOLDER/index.npz: l
 names, unicode [objects].
 """
 
-import os
-import shutil
 import zipfile
 from pathlib import Path
 
 import numpy as np
 
-from pose_data.cli import UserError
+from pose_data.cli import UserError, atomic_path
 
 
 class Shards:
@@ -55,20 +53,11 @@ def write(folder, images, labels, names):
     images: iterable over objects of uint8 [views, side, side], so one is held at a time; labels: float64
     [objects, views, 3]; names: of the objects.
     """
-    folder = Path(folder)
-    temporary, old = (folder.with_name(f".{folder.name}.{os.getpid()}.{kind}") for kind in ("tmp", "old"))
-    shutil.rmtree(temporary, ignore_errors=True)  # of a killed process with the same number
-    try:
+    with atomic_path(folder) as temporary:
         temporary.mkdir()
         for i, views in enumerate(images):
             np.save(_path(temporary, i), views)
         np.savez(temporary / "index.npz", labels=labels, names=np.asarray(names))
-        if folder.exists():
-            folder.rename(old)
-        temporary.rename(folder)
-        shutil.rmtree(old, ignore_errors=True)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _path(folder, i):

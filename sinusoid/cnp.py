@@ -23,9 +23,9 @@ FLAGS = flags.FLAGS
 
 BETAS = {"weights": 0.15, "activations": 5.0}
 networks.define_flags(BETAS, num_theta_samples=100)
-flags.DEFINE_integer("dim_r", 10, "size of the aggregate r of the support set", lower_bound=1)
-flags.DEFINE_integer("dim_z", 5, "size of the task code z", lower_bound=1)
-flags.DEFINE_float("likelihood_scale", 0.1, "sigma of the Gaussian likelihood", lower_bound=1e-6)
+flags.DEFINE_integer("dim_r", 10, "size of the aggregate r of the support set", lower_bound=1, upper_bound=65_536)
+flags.DEFINE_integer("dim_z", 5, "size of the task code z", lower_bound=1, upper_bound=65_536)
+flags.DEFINE_float("likelihood_scale", 0.1, "sigma of the Gaussian likelihood", lower_bound=1e-6, upper_bound=1e6)
 flags.DEFINE_integer("num_updates", 30000, "training iterations", lower_bound=0)
 flags.DEFINE_float("update_lr", 1e-3, "learning rate (Adam)", lower_bound=0.0)
 

@@ -25,8 +25,8 @@ FLAGS = flags.FLAGS
 
 BETAS = {"weights": 5e-5, "activations": 5.0}
 networks.define_flags(BETAS)
-flags.DEFINE_integer("num_updates", 1, "inner-loop steps in training", lower_bound=0)
-flags.DEFINE_integer("test_num_updates", 100, "inner-loop steps at meta-test", lower_bound=0)
+flags.DEFINE_integer("num_updates", 1, "inner-loop steps in training", lower_bound=0, upper_bound=1000)
+flags.DEFINE_integer("test_num_updates", 100, "inner-loop steps at meta-test", lower_bound=0, upper_bound=100_000)
 flags.DEFINE_float("update_lr", 0.01, "inner loop step size alpha", lower_bound=0.0)
 flags.DEFINE_float("test_update_lr", None, "the same at meta-test; unset: --update_lr", lower_bound=0.0)
 flags.DEFINE_bool("stop_grad", False, "first-order MAML: no gradient through any inner step")

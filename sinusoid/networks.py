@@ -24,8 +24,8 @@ def define_flags(betas, **defaults):
         "beta", None, f"beta in Eq. 3 (KL averaged over the code's numbers) and Eq. 5 (summed over weights); unset: "
         f"upstream's, {defaults_text}", lower_bound=0.0,
     )  # fmt: skip
-    flags.DEFINE_integer("dim_w", 5, "size of the encoder's code", lower_bound=1)
-    flags.DEFINE_float("var", -50.0, "start of rho, the posterior scale before softplus (weights)")
+    flags.DEFINE_integer("dim_w", 5, "size of the encoder's code", lower_bound=1, upper_bound=65_536)
+    flags.DEFINE_float("var", -50.0, "start of rho, the posterior scale before softplus (weights)", -100.0, 100.0)
     flags.DEFINE_float("rho_lr", None, "learning rate of rho; unset: that of the means", lower_bound=0.0)
     flags.DEFINE_enum("kl_on", "query", ("query", "context"), "whose code the KL is on (activations)")
     common = {

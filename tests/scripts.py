@@ -1,5 +1,5 @@
-"""Run a function or a training script, as a user does from inside its folder, in a process of its own; but for Python's 5
-seconds of importing TensorFlow: a server process has done that once, and each run is a fork of it."""
+"""Run a function, or a script as a user does from inside its folder, in a process of its own, but for the seconds of
+importing TensorFlow: a server process has done that once, and each run is a fork of it."""
 
 import multiprocessing
 import os
@@ -35,6 +35,15 @@ class Fork:
     def alive(self):
         return self._process.is_alive()
 
+    def sizes(self):
+        """Resident memory in bytes, open files and threads of the running process."""
+        proc = Path(f"/proc/{self._process.pid}")
+        pages = int((proc / "statm").read_text().split()[1])
+        return {
+            "memory": pages * resource.getpagesize(), "files": len(list((proc / "fd").iterdir())),
+            "threads": len(list((proc / "task").iterdir())),
+        }  # fmt: skip
+
     def wait(self):
         """-> CompletedProcess with what it printed as text; returncode is negative for a signal."""
         self._process.join()
@@ -46,10 +55,12 @@ class Fork:
         return subprocess.CompletedProcess([self._function, *self._arguments], self._process.exitcode, *texts)
 
 
-def start_script(folder, script, *arguments, seconds=None, gigabytes=None, **variables):
-    """`cd folder; VARIABLES python script.py arguments...` as a Fork."""
+def start_script(folder, script, *arguments, before=None, seconds=None, gigabytes=None, **variables):
+    """`cd folder; VARIABLES python script.py arguments...` as a Fork. before: a function (or a functools.partial) of a
+    module's that is called first."""
     arguments = [str(argument) for argument in arguments]
-    return Fork(_script, REPO / folder, f"{script}.py", arguments, variables, seconds=seconds, gigabytes=gigabytes)
+    limits = {"seconds": seconds, "gigabytes": gigabytes}
+    return Fork(_script, REPO / folder, f"{script}.py", arguments, variables, before, **limits)
 
 
 def run_script(folder, script, *arguments, **options):
@@ -68,8 +79,10 @@ def _run(function, arguments, seconds, gigabytes, stdout, stderr):
     function(*arguments)
 
 
-def _script(folder, script, arguments, variables):
+def _script(folder, script, arguments, variables, before):
     os.environ.update(variables)
+    if before:
+        before()
     os.chdir(folder)
     sys.path[0:0] = [str(folder)]
     sys.argv = [script, *arguments]
