@@ -1,6 +1,7 @@
 """What every script shares: one-line errors instead of tracebacks, and files that appear whole or not at all."""
 
 import contextlib
+import errno
 import functools
 import glob
 import math
@@ -79,9 +80,11 @@ def atomic_path(path):
             remove(temporary)
             remove(old)
     except OSError as error:
-        if error.errno and not error.filename:  # of a full disk Python does not say which file it was
-            error.filename = str(path)
-        raise
+        if error.filename:
+            raise
+        # Of a full disk Python does not say which file it was, and NumPy not even that it was full.
+        why = error.strerror or f"{os.strerror(errno.ENOSPC)} ({error})"
+        raise OSError(error.errno or errno.ENOSPC, why, str(path)) from error
 
 
 def remove(path):

@@ -129,6 +129,8 @@ def try_render_object(task):
     """Return (model path, number of views rendered, None), or (model path, 0, why it cannot be rendered)."""
     try:
         return task[0], render_object(task), None
+    except OSError:  # a full disk, no permission to write: no fault of the model
+        raise
     except Exception as error:  # whatever is wrong with one model, the others are rendered and this one is named
         return task[0], 0, " ".join(str(error).split()) or type(error).__name__
 

@@ -203,7 +203,7 @@ def test_a_killed_training_run_ends_in_the_same_weights_and_records(
 
 @dataclasses.dataclass
 class Changes:
-    """Prints "change" for each change of a file below `folder` by a process, and kills it in place of the number `last`."""
+    """Prints "change" for each change of a file below `folder` by this process; kills it in place of the `last`th."""
 
     folder: str
     last: int = 0
