@@ -10,6 +10,8 @@ from concurrent.futures.process import BrokenProcessPool
 
 from pose_data.cli import UserError
 
+MAX_NUM_WORKERS = 1024
+
 
 def default_num_workers():
     """Return the number of CPUs this process may use."""
