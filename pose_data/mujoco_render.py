@@ -212,7 +212,9 @@ def define_flags():
     flags.DEFINE_string("data_dir", None, "Folder to write rotate/ to.", required=True)
     flags.DEFINE_integer("num_views", 100, "Views of each object.", 1, rotate_folder.MAX_NUM_VIEWS)
     flags.DEFINE_integer("seed", 0, "Seed of the angles.", lower_bound=0)
-    flags.DEFINE_integer("image_size", 500, "Width and height of the renders in pixels.", 16, rotate_folder.MAX_IMAGE_SIZE)
+    flags.DEFINE_integer(
+        "image_size", 500, "Width and height of the renders in pixels.", 16, rotate_folder.MAX_IMAGE_SIZE
+    )
     flags.DEFINE_integer("num_workers", workers.default_num_workers(), "Processes.", 1, workers.MAX_NUM_WORKERS)
     flags.DEFINE_list("classes_to_skip", ["bottle", "train"], "Classes left out, as in the paper's code.")
     flags.DEFINE_bool("overwrite", False, "Delete DATA_DIR/rotate first.")

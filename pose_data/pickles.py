@@ -4,6 +4,7 @@ than the file's size warrants."""
 import os
 import pickle
 import re
+import typing
 
 import numpy as np
 
@@ -57,7 +58,7 @@ _ADMITTED = {
 # The one in Python: the one in C takes gigabytes for a number in ten bytes (the index of a memo), and has no methods
 # to replace. There is an opcode or two for an array.
 class _ArrayUnpickler(pickle._Unpickler):
-    dispatch = {**pickle._Unpickler.dispatch}
+    dispatch: typing.ClassVar = {**pickle._Unpickler.dispatch}
     for _opcode in (pickle.INST, pickle.OBJ, pickle.NEWOBJ, pickle.NEWOBJ_EX, pickle.FROZENSET, pickle.ADDITEMS):
         del dispatch[_opcode[0]]
 

@@ -47,7 +47,10 @@ class Shards:
             if not self._path(i).is_file():  # to open a pipe would wait for ever
                 raise FileNotFoundError("no such file")
             with np.errstate(over="raise"):  # of the product of a shape
-                return np.load(self._path(i), mmap_mode="r", allow_pickle=False)
+                images = np.load(self._path(i), mmap_mode="r", allow_pickle=False)
+            if not isinstance(images, np.ndarray):  # but an archive
+                raise ValueError("not an array")
+            return images
         except Exception as error:  # as above
             raise UserError(f"{self._path(i)}: damaged or missing ({error}); run data_gen.py again") from None
 
