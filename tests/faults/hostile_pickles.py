@@ -225,9 +225,9 @@ _PIECES = [
     BYTE, EMPTY, DTYPE, RECONSTRUCT, NDARRAY, b"c_codecs\nencode\n", b"cnumpy.core.multiarray\nscalar\n",
     b"cnumpy.core.numeric\n_frombuffer\n", b"(", b"t", b"l", b"d", b"R", b"b", b"s", b"u", b"a", b"e", b"0", b"1",
     b"2", b"N", b")", b"]", b"}", b"\x85", b"\x86", b"\x87", b"\x81", b"\x93", b"\x88", b"I1\n", b"I0\n", b"I-1\n",
-    b"F1e999\n", b"S'abcdefgh'\n", b"S'u1'\n", b"S'|'\n", b"S'f8'\n", b"S'O'\n", b"S'latin1'\n", b"Vx\n", b"K\x08", b"C\x04abcd",
-    b"p0\n", b"g0\n", b"p1\n", b"g1\n", b"(I3\nS'|'\nNNNI-1\nI-1\nI0\ntb", b"(I1\n(I2\nt", b"I00\nS'ab'\ntb", FORGED,
-    b"cos\nmkdir\n", b"\x80\x04",
+    b"F1e999\n", b"S'abcdefgh'\n", b"S'u1'\n", b"S'|'\n", b"S'f8'\n", b"S'O'\n", b"S'latin1'\n", b"Vx\n", b"K\x08",
+    b"C\x04abcd", b"p0\n", b"g0\n", b"p1\n", b"g1\n", b"(I3\nS'|'\nNNNI-1\nI-1\nI0\ntb", b"(I1\n(I2\nt",
+    b"I00\nS'ab'\ntb", FORGED, b"cos\nmkdir\n", b"\x80\x04",
 ]  # fmt: skip
 
 
