@@ -154,8 +154,9 @@ def convert(path):
 def find_sources(cad_dir):
     """Return the paths of the models in `cad_dir` and its subfolders, sorted; UserError when there are none, or two
     that would become one .stl."""
-    sources = {}
-    seen = set()
+    if not os.path.isdir(cad_dir):
+        raise UserError(f"--CAD_dir={cad_dir}: no such folder")
+    sources, seen = {}, set()
     for folder, subfolders, names in os.walk(cad_dir, followlinks=True, onerror=_raise):
         if os.path.realpath(folder) in seen:  # a link in a circle
             subfolders.clear()
