@@ -261,7 +261,7 @@ def test_a_numeric_flag_at_its_edge_gives_a_result_or_one_line(script, tmp_path,
     cases = [(name, value) for name in found for value in EDGES]
     order = np.random.default_rng(rounds).permutation(len(cases))[: 10 * rounds]
     for name, value in (cases[i] for i in order):
-        done = run_script("pose_data", script, *small(tmp_path)[script], f"--{name}={value}", seconds=120, gigabytes=24)
+        done = run_script("pose_data", script, *small(tmp_path)[script], f"--{name}={value}", seconds=120, gigabytes=8)
         if script == "mujoco_render" and "objects failed" in done.stderr:
             continue  # as far as it comes with this model
         assert_success_or_one_line(done, f"--{name}", "--num_train_objects")
