@@ -29,21 +29,22 @@ def assert_success_or_one_line(done, *names):
 
 
 def assert_each_read_or_refused(function, folder, contents):
-    """Write each of `contents` (pairs of name and bytes) to `folder` and call function(path) on them, in one Fork.
+    """Write each of `contents` (pairs of name and bytes) to `folder` and call function(path) on them, many in one Fork.
 
     Each is taken, or refused by a UserError of one line with the stem of its name; nothing is printed, little memory
     taken. Returns {path: the refusal, None if it was taken}. Files that failed are left to be looked at.
     """
-    paths = []
-    for name, content in contents:
-        paths.append(Path(folder, name))
-        paths[-1].write_bytes(content)
-    done = Fork(_call_each, function, paths, **LIMITS).wait()
-    lines = done.stdout.splitlines()
-    assert done.returncode == 0, f"{lines[-1:]}: exit status {done.returncode}\n{done.stderr}"
-    refusals = dict(zip(paths, map(json.loads, lines[1::2]), strict=True))
-    for path in paths:
-        path.unlink()
+    contents, refusals = iter(contents), {}
+    while batch := list(itertools.islice(contents, 200)):
+        paths = [Path(folder, name) for name, _ in batch]
+        for path, (_, content) in zip(paths, batch, strict=True):
+            path.write_bytes(content)
+        done = Fork(_call_each, function, paths, **LIMITS).wait()
+        lines = done.stdout.splitlines()
+        assert done.returncode == 0, f"{lines[-1:]}: exit status {done.returncode}\n{done.stderr}"
+        refusals.update(zip(paths, map(json.loads, lines[1::2]), strict=True))
+        for path in paths:
+            path.unlink()
     return refusals
 
 
