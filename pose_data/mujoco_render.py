@@ -62,13 +62,13 @@ def choose_gl_backend():
 def find_models(cad_dir, classes_to_skip):
     """Return {(class, object): path of the model}, sorted, of the PASCAL3D+-like folder `cad_dir`.
 
-    Of the files with one stem (01.off and the 01.stl made from it) the first of SUFFIXES is the model. Prints a warning
-    for classes without models and for files that are no models; raises UserError when there is no model at all.
+    Of the files with one stem (01.off and the 01.stl made from it) the first of SUFFIXES is the model. Prints warnings
+    for classes without models and for files that are left out; raises UserError when there is no model at all.
     """
     cad_dir = Path(cad_dir)
     if not cad_dir.is_dir():
         raise UserError(f"--CAD_dir={cad_dir}: no such folder")
-    models, strays = {}, [path for path in cad_dir.iterdir() if not path.is_dir() and path.name[0] != "."]
+    models, doubles, strays = {}, [], [path for path in cad_dir.iterdir() if not path.is_dir() and path.name[0] != "."]
     for class_dir in sorted(path for path in cad_dir.iterdir() if path.is_dir()):
         if class_dir.name in classes_to_skip or class_dir.name.startswith("."):
             continue
@@ -79,10 +79,14 @@ def find_models(cad_dir, classes_to_skip):
             _warn(f"class {class_dir.name} has no models")
         # The preferred format comes last, and stays.
         for path in sorted(found, key=lambda path: (-SUFFIXES.index(path.suffix.lower()), path.name)):
-            other = models.get((class_dir.name, path.stem))
-            if other and other.suffix.lower() != ".stl":
-                strays.append(other)
             models[class_dir.name, path.stem] = path
+        for path in found:
+            model = models[class_dir.name, path.stem]
+            was_made_from_it = path.suffix.lower() == ".stl" != model.suffix.lower()
+            if model != path and not was_made_from_it:
+                doubles.append(path)
+    if doubles:
+        _warn(f"ignored {len(doubles)} models of the same names as others, such as {min(doubles)}")
     if strays:
         _warn(f"ignored {len(strays)} files that are not models, such as {min(strays)}")
     if not models:

@@ -122,22 +122,24 @@ class _Reader:
 
 
 def _check_expanded(value, size):
-    """Refuse containers whose references to each other make more of them than a file of `size` bytes can hold."""
-    left = [value]
-    for _ in range(size + 1):
-        if not left:
-            return
+    """Refuse containers that np.asarray would make into much more than the `size` bytes of the file: by references of
+    lists to lists, or for texts, which all get the room of the longest."""
+    left, visited, longest, most = [value], 0, 1, 16 * size
+    while left and len(left) <= size and visited * longest <= most:
         item = left.pop()
+        visited += 1
+        size -= 1
         if isinstance(item, np.ndarray):
             size -= item.nbytes
+            longest = max(longest, item.itemsize)
+        elif isinstance(item, str | bytes):
+            longest = max(longest, len(item))
         elif isinstance(item, dict):
             left += item.values()
         elif isinstance(item, list | tuple):
             left += item
-        if size < 0 or len(left) > size:
-            break
-    if left or size < 0:
-        raise pickle.UnpicklingError("it holds the same things over and over")
+    if left or size < 0 or visited * longest > most:
+        raise pickle.UnpicklingError("it holds the same things over and over, or texts that do not belong together")
 
 
 def dump(obj, path):

@@ -197,6 +197,7 @@ BOMBS = {
     ],
     "an array over and over": lambda: [b"(" + BIG_ARRAY + b"p1\n" + b"g1\n" * 200000 + b"lI1\nl."],
     "a list of itself": lambda: [b"(lp0\ng0\na.", b"(lp0\ng0\nag0\na."],
+    "long text beside short": lambda: [b"((V" + b"a" * 10**6 + b"\n" + b"Vb\n" * 5000 + b"lI1\nl."],
     "deep lists": lambda: [b"(" * n + b"l" * n + b"." for n in (2000, 200000)],
     "memo": lambda: [b"\x80\x02Nr\xff\xff\xff\x7f.", b"\x80\x02Nr\xff\xff\xff\xff.", b"Np2147483647\n."],
     "bytes": lambda: [c for n in (2**31, 2**40, 2**62) for c in size8(pickle.BINBYTES8, n)],

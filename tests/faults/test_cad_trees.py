@@ -83,24 +83,30 @@ letters = st.one_of(
 names = st.text(letters, min_size=1, max_size=12).filter(lambda name: name not in (".", ".."))
 entries = st.dictionaries(
     names,
-    st.sampled_from(["model", "model", "stl", "folder", "broken link", "circle", "pipe", "file", "link to a folder"]),
+    st.sampled_from(
+        ["model", "with its stl", "doubles", "folder", "broken link", "circle", "pipe", "file", "link to a folder"]
+    ),
     max_size=5,
 )
 
 
 def make(path, kind, suffix):
-    if kind in ("model", "stl"):
-        path = path.with_name(path.name + (suffix if kind == "model" else ".stl"))
-    if os.path.lexists(path):
-        return
-    if kind in ("model", "stl", "file"):
-        path.write_bytes(b"")
-    elif kind == "folder":
-        path.mkdir()
-    elif kind == "pipe":
-        os.mkfifo(path)
-    else:
-        path.symlink_to({"broken link": "nowhere", "circle": path.name, "link to a folder": "/usr"}[kind])
+    suffixes = {
+        "model": [suffix],
+        "with its stl": [suffix, ".stl"],
+        "doubles": [suffix, suffix.upper(), ".stl", ".OBJ"],
+    }
+    for path in [path.with_name(path.name + end) for end in suffixes.get(kind, [""])]:
+        if os.path.lexists(path):
+            continue
+        if kind in suffixes or kind == "file":
+            path.write_bytes(b"")
+        elif kind == "folder":
+            path.mkdir()
+        elif kind == "pipe":
+            os.mkfifo(path)
+        else:
+            path.symlink_to({"broken link": "nowhere", "circle": path.name, "link to a folder": "/usr"}[kind])
 
 
 def test_every_model_of_any_tree_is_found_or_mentioned(tmp_path, rounds, record_property, capfd):
@@ -138,10 +144,10 @@ def test_every_model_of_any_tree_is_found_or_mentioned(tmp_path, rounds, record_
         assert all(line.startswith("warning: ") for line in lines)
         ignored = sum(int(line.split()[2]) for line in lines if line.startswith("warning: ignored"))
         # The .stl beside another model is made from it.
-        made = sum((folder, path.stem) in models and models[folder, path.stem] != path and path.suffix == ".stl"
-                   for path in visible for folder in [path.parent.name])  # fmt: skip
+        made = sum(path.suffix.lower() == ".stl" and path.is_file()
+                   and models[path.parent.name, path.stem].suffix.lower() != ".stl" for path in visible)  # fmt: skip
         assert len(models) + ignored + made == len(visible)
-        assert all(path.is_file() and path.suffix in SUFFIXES for path in models.values())
+        assert all(path.is_file() and path.suffix.lower() in SUFFIXES for path in models.values())
         for class_name, name in models:
             assert (Path("out") / class_name / name).resolve().parent.parent == Path("out").resolve()
 
