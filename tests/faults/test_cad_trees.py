@@ -126,13 +126,7 @@ def test_every_model_of_any_tree_is_found_or_mentioned(tmp_path, rounds, record_
             (cad_dir / class_name).mkdir(exist_ok=True)
             for name, kind in files.items():
                 make(cad_dir / class_name / name, kind, suffix)
-        visible = [
-            path
-            for folder in cad_dir.iterdir()
-            if folder.name[0] != "."
-            for path in folder.iterdir()
-            if path.name[0] != "."
-        ]
+        visible = [path for path in cad_dir.glob("*/*") if "." not in (path.name[0], path.parent.name[0])]
         seen.add(repr(sorted(tree.items())) + suffix)
         capfd.readouterr()
         try:
