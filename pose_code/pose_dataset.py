@@ -37,6 +37,10 @@ class PoseSplit:
             raise UserError(f"{path}: images are {images.dtype} {images.shape}, not uint8 [objects, views, side, side]")
         if labels.shape != (*images.shape[:2], 3):
             raise UserError(f"{path}: labels are {labels.shape}, not {(*images.shape[:2], 3)}; make the file again")
+        if labels.dtype.kind not in "fiu":
+            raise UserError(f"{path}: labels are {labels.dtype}, not numbers; make the file again")
+        if 0 in images.shape:
+            raise UserError(f"{path}: images are {images.shape}: empty; make the file again")
         if not (labels.min() >= 0 and labels.max() <= 1):
             raise UserError(f"{path}: labels run from {labels.min():g} to {labels.max():g}, not within [0, 1]")
         if not 1 <= dim_y <= 3:
@@ -54,7 +58,7 @@ class PoseSplit:
         self.num_classes, self.shots, self.dim_im = num_classes, shots, dim_im
         # What is in memory is reduced once and for all; shards are as they are read.
         self.images = np.stack([_reduce(views, dim_im) for views in images]) if type(images) is np.ndarray else images
-        self.labels = labels[..., -dim_y:] * LABEL_SCALE
+        self.labels = labels[..., -dim_y:].astype(np.float32) * LABEL_SCALE
 
     def __len__(self):
         return len(self.images)
@@ -111,14 +115,14 @@ class PoseSplit:
 
 
 def _load(path):
-    """(images, labels float32) of a pickle or, if there is only that, of the folder of shards of the same name."""
-    folder = path.with_suffix("")
+    """(images, labels) of a pickle or, if there is only that, of the folder of shards of the same name."""
+    folder = path if path.is_dir() else path.with_suffix("")
     if path.is_dir() or (folder.is_dir() and not path.exists()):
         images = Shards(folder)
-        return images, np.asarray(images.labels, np.float32)
+        return images, images.labels
     try:
         images, labels = pickles.load(path)
-        return np.asarray(images), np.asarray(labels, np.float32)
+        return np.asarray(images), np.asarray(labels)
     except FileNotFoundError:
         raise UserError(
             f"{path}: no such file; make it with pose_data/data_gen.py, or set --data_dir and --data"

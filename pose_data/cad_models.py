@@ -104,6 +104,6 @@ def main(_):
 
 if __name__ == "__main__":
     flags.DEFINE_string("out_dir", "CAD", "folder to write <class>/<NN>.off to")
-    flags.DEFINE_integer("objects_per_class", 0, "objects in each of the ten classes; 0: 65 in all", lower_bound=0)
+    flags.DEFINE_integer("objects_per_class", 0, "objects in each of the ten classes; 0: 65 in all", 0, 10_000)
     flags.DEFINE_integer("seed", 0, "another seed gives other objects", lower_bound=0)
     run_main(main)

@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image, ImageDraw
 
-from pose_data import pickles, rotate_folder
+from pose_data import rotate_folder
 from pose_data.cli import UserError, atomic_path
 
 NUM_VIEWS = 6
@@ -24,8 +24,9 @@ def write(rotate_dir, path):
         x, y = column * cell_width, row * cell_height
         draw.text((x, y), f"{folder.parent.name}/{folder.name}", fill="black")
         for angle, image_path in _spread_views(folder):
-            with Image.open(image_path) as image:
-                sheet.paste(image.convert("L").resize((TILE, TILE), Image.Resampling.LANCZOS), (x, y + TEXT))
+            with rotate_folder.open_view(image_path) as image:
+                tile = image.convert("L").resize((TILE, TILE), Image.Resampling.LANCZOS)
+            sheet.paste(tile, (x, y + TEXT))
             draw.text((x, y + TEXT + TILE), f"{angle * 360:.0f} deg", fill="black")
             x += TILE
     try:
@@ -37,7 +38,7 @@ def write(rotate_dir, path):
 
 def _spread_views(folder):
     """Return (angle in turns, image path) of up to NUM_VIEWS views, sorted by angle."""
-    angles = np.asarray(pickles.load(rotate_folder.label_path(folder)))[:, 3]
+    angles = rotate_folder.read_labels(folder)[:, 2]
     images = rotate_folder.image_paths(folder)
     by_angle = sorted((angles[view], path) for view, path in images.items() if view < len(angles))
     chosen = np.linspace(0, len(by_angle) - 1, min(NUM_VIEWS, len(by_angle))).round().astype(int)

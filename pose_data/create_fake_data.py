@@ -6,13 +6,17 @@ writes train_data.pkl and val_data.pkl in a second. Labels are random and have n
 validation error of chance, 8.33.
 """
 
+import math
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
 from absl import flags
 
 from pose_data import pickles, shards
-from pose_data.cli import remove, run_main
+from pose_data.cli import UserError, remove, run_main
+from pose_data.rotate_folder import MAX_IMAGE_SIZE, MAX_NUM_VIEWS
 
 FLAGS = flags.FLAGS
 
@@ -25,11 +29,25 @@ def fake_labels(num_objects, num_views, rng):
     return labels
 
 
+def _check_room(out_dir, object_size):
+    """Raise UserError when the data do not fit on the disk or, as a pickle or one object of shards, in the memory."""
+    numbers = FLAGS.num_train_objects, FLAGS.num_val_objects
+    held = max(numbers) * 3 if FLAGS.format == "pickle" else 1  # while a pickle is made there are three of it
+    for needed, there, name in (
+        (sum(numbers) * object_size, shutil.disk_usage(out_dir).free, f"the disk of {out_dir}"),
+        (held * object_size, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), "the memory"),
+    ):
+        if needed > there:
+            sizes = f"{needed / 1e9:.0f} GB where {name} has {there / 1e9:.0f}"
+            raise UserError(f"--num_train_objects, --num_views and --dim_im ask for {sizes}; lower one")
+
+
 def main(_):
     rng = np.random.default_rng(FLAGS.seed)
     out_dir = Path(FLAGS.out_dir)
     out_dir.mkdir(parents=True, exist_ok=True)
     shape = (FLAGS.num_views, FLAGS.dim_im, FLAGS.dim_im)
+    _check_room(out_dir, math.prod(shape) + FLAGS.num_views * 24)
     for name, num_objects in (("train", FLAGS.num_train_objects), ("val", FLAGS.num_val_objects)):
         labels = fake_labels(num_objects, FLAGS.num_views, rng)
         images = (rng.integers(256, size=shape, dtype=np.uint8) for _ in range(num_objects))
@@ -46,10 +64,10 @@ def main(_):
 def define_flags():
     flags.DEFINE_string("out_dir", ".", "Folder to write train_data.pkl and val_data.pkl to.")
     flags.DEFINE_enum("format", "pickle", ("pickle", "shards"), "As data_gen.py's.")
-    flags.DEFINE_integer("num_train_objects", 50, "Objects in train_data.pkl.", lower_bound=1)
-    flags.DEFINE_integer("num_val_objects", 15, "Objects in val_data.pkl.", lower_bound=1)
-    flags.DEFINE_integer("num_views", 100, "Views of each object.", lower_bound=1)
-    flags.DEFINE_integer("dim_im", 128, "Width and height of the images in pixels.", lower_bound=1)
+    flags.DEFINE_integer("num_train_objects", 50, "Objects in train_data.pkl.", 1, 1_000_000)
+    flags.DEFINE_integer("num_val_objects", 15, "Objects in val_data.pkl.", 1, 1_000_000)
+    flags.DEFINE_integer("num_views", 100, "Views of each object.", 1, MAX_NUM_VIEWS)
+    flags.DEFINE_integer("dim_im", 128, "Width and height of the images in pixels.", 1, MAX_IMAGE_SIZE)
     flags.DEFINE_integer("seed", 0, "Seed of the noise.", lower_bound=0)
 
 

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 from absl import flags
-from PIL import Image
 
 from pose_data import pickles, rotate_folder, shards
 from pose_data.cli import UserError, remove, run_main
@@ -43,38 +42,17 @@ def split_objects(folders, num_val_objects, seed, num_test_objects=0):
     return tuple([folders[index] for index in sorted(part)] for part in parts)
 
 
-def read_labels(folder):
-    """Return the labels of an object folder, float64 [views, 3]: x, y, angle; UserError when they are not usable."""
-    path = rotate_folder.label_path(folder)
-    if not path.exists():
-        raise UserError(f"{path}: missing; run mujoco_render.py again and copy the folder anew")
-    try:
-        rows = np.asarray(pickles.load(path), dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise UserError(f"{path}: no usable labels ({error})") from error
-    if rows.ndim != 2 or rows.shape[1] != 4 or not np.array_equal(rows[:, 0], np.arange(len(rows))):
-        raise UserError(f"{path}: expected one row [view, x, y, angle] for each view 0, 1, 2, ...")
-    if not ((rows[:, 1:] >= 0) & (rows[:, 1:] <= 1)).all():
-        raise UserError(f"{path}: a label is outside [0, 1]")
-    return rows[:, 1:]
-
-
 def read_image(path):
     """Return a view, uint8 [128, 128]; UserError when it is missing, damaged or not resized."""
-    try:
-        with Image.open(path) as image:
-            if image.size != (IMAGE_SIZE, IMAGE_SIZE) or image.mode != "L":
-                raise UserError(f"{path}: not {IMAGE_SIZE}x{IMAGE_SIZE} grey; run resize_images.py first")
-            return np.asarray(image)
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: missing; run mujoco_render.py again and copy the folder anew") from error
-    except (OSError, SyntaxError, ValueError) as error:
-        raise UserError(f"{path}: damaged image ({error}); render and copy it again") from error
+    with rotate_folder.open_view(path) as image:
+        if image.size != (IMAGE_SIZE, IMAGE_SIZE) or image.mode != "L":
+            raise UserError(f"{path}: not {IMAGE_SIZE}x{IMAGE_SIZE} grey; run resize_images.py first")
+        return np.asarray(image)
 
 
 def read_all_labels(folders):
     """Return the labels of the objects, float64 [objects, views, 3]; UserError when they differ in their views."""
-    all_labels = [read_labels(folder) for folder in folders]
+    all_labels = [rotate_folder.read_labels(folder) for folder in folders]
     for folder, labels in zip(folders, all_labels, strict=True):
         if len(labels) != len(all_labels[0]):
             raise UserError(
@@ -84,7 +62,10 @@ def read_all_labels(folders):
 
 
 def read_views(folder, num_views):
-    """Return the images of an object, uint8 [views, 128, 128]."""
+    """Return the images of an object, uint8 [views, 128, 128]; UserError also when it has more than its labels."""
+    beyond = [path for view, path in rotate_folder.image_paths(folder).items() if view >= num_views]
+    if beyond:
+        raise UserError(f"{beyond[0]}: it has no label, they end with view {num_views - 1}; render the object anew")
     return np.stack([read_image(folder / f"{view}.png") for view in range(num_views)])
 
 
@@ -97,8 +78,12 @@ def main(_):
             strict=True,
         )
     )
-    # All labels before any file is written: what can be wrong with them is seen first.
-    labels = read_all_labels([folder for part in parts.values() for folder in part])
+    # Everything before any file is written, for the files of two splits must never lie side by side. What is too large
+    # for memory is read twice.
+    ordered = [folder for part in parts.values() for folder in part]
+    labels = read_all_labels(ordered)
+    for folder in ordered:
+        read_views(folder, labels.shape[1])
     out_dir = Path(FLAGS.out_dir)
     out_dir.mkdir(parents=True, exist_ok=True)
     start = 0

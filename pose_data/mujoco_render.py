@@ -62,8 +62,8 @@ def choose_gl_backend():
 def find_models(cad_dir, classes_to_skip):
     """Return {(class, object): path of the model}, sorted, of the PASCAL3D+-like folder `cad_dir`.
 
-    Two files with one stem (01.off and the 01.stl made from it) are one object. Prints a warning for classes
-    without models and for files that are not models; raises UserError when there is no model at all.
+    Of the files with one stem (01.off and the 01.stl made from it) the first of SUFFIXES is the model. Prints a warning
+    for classes without models and for files that are no models; raises UserError when there is no model at all.
     """
     cad_dir = Path(cad_dir)
     if not cad_dir.is_dir():
@@ -76,18 +76,29 @@ def find_models(cad_dir, classes_to_skip):
         found = [path for path in files if path.suffix.lower() in SUFFIXES and path.is_file()]
         strays += set(files) - set(found)
         if not found:
-            print(f"warning: class {class_dir.name} has no models", file=sys.stderr)
+            _warn(f"class {class_dir.name} has no models")
         # The preferred format comes last, and stays.
-        for path in sorted(found, key=lambda path: (path.stem, -SUFFIXES.index(path.suffix.lower()))):
+        for path in sorted(found, key=lambda path: (-SUFFIXES.index(path.suffix.lower()), path.name)):
+            other = models.get((class_dir.name, path.stem))
+            if other and other.suffix.lower() != ".stl":
+                strays.append(other)
             models[class_dir.name, path.stem] = path
     if strays:
-        print(f"warning: ignored {len(strays)} files that are not models, such as {min(strays)}", file=sys.stderr)
+        _warn(f"ignored {len(strays)} files that are not models, such as {min(strays)}")
     if not models:
         raise UserError(
             f"--CAD_dir={cad_dir}: no models; expected {cad_dir}/<class>/<number>.off (or {', '.join(SUFFIXES[1:])})"
             f" in classes other than {','.join(classes_to_skip)}"
         )
     return models
+
+
+def _warn(message):
+    _print_line(f"warning: {message}")
+
+
+def _print_line(message):
+    print(" ".join(message.split()), file=sys.stderr, flush=True)  # a name may have a newline in it
 
 
 def view_angles(seed, class_name, object_name, num_views):
@@ -140,7 +151,10 @@ def check_settings(data_dir, settings):
     path = data_dir / SETTINGS_FILE
     way_out = "give --overwrite to render all anew, or another --data_dir"
     if path.exists():
-        old = json.loads(path.read_text())
+        try:
+            old = dict(json.loads(path.read_text()))
+        except (ValueError, TypeError, RecursionError) as error:
+            raise UserError(f"{path}: damaged ({error}); {way_out}") from error
         for name, value in settings.items():
             if old.get(name) != value:
                 raise UserError(f"--{name}={value}: {data_dir} was rendered with {name}={old.get(name)}; {way_out}")
@@ -177,7 +191,7 @@ def main(_):
         path, num_images, reason = result
         if reason:
             num_failed += 1
-            print(f"error: {path}: {reason.removeprefix(f'{path}: ')}", file=sys.stderr, flush=True)
+            _print_line(f"error: {path}: {reason.removeprefix(f'{path}: ')}")
         progress.add(num_images)
 
     workers.run_tasks(try_render_object, todo, FLAGS.num_workers, report)
@@ -187,7 +201,7 @@ def main(_):
             contact_sheet.write(rotate_dir, FLAGS.contact_sheet)
         others = set(rotate_folder.object_folders(rotate_dir)) - {task[1] for task in tasks}
         if others:
-            print(f"warning: {len(others)} more objects are left from other runs: {min(others)}", file=sys.stderr)
+            _warn(f"{len(others)} more objects are left from other runs: {min(others)}")
     if num_failed:
         raise UserError(f"{num_failed} of {len(tasks)} objects failed: mend or remove the models named above")
     print(f"all {len(tasks)} objects x {FLAGS.num_views} views are in {rotate_dir}")
@@ -196,10 +210,12 @@ def main(_):
 def define_flags():
     flags.DEFINE_string("CAD_dir", None, "Folder of CAD models, <class>/<number>.off as in PASCAL3D+.", required=True)
     flags.DEFINE_string("data_dir", None, "Folder to write rotate/ to.", required=True)
-    flags.DEFINE_integer("num_views", 100, "Views of each object.", lower_bound=1)
+    flags.DEFINE_integer("num_views", 100, "Views of each object.", 1, rotate_folder.MAX_NUM_VIEWS)
     flags.DEFINE_integer("seed", 0, "Seed of the angles.", lower_bound=0)
-    flags.DEFINE_integer("image_size", 500, "Width and height of the renders in pixels.", lower_bound=16)
-    flags.DEFINE_integer("num_workers", workers.default_num_workers(), "Processes.", lower_bound=1)
+    flags.DEFINE_integer(
+        "image_size", 500, "Width and height of the renders in pixels.", 16, rotate_folder.MAX_IMAGE_SIZE
+    )
+    flags.DEFINE_integer("num_workers", workers.default_num_workers(), "Processes.", 1, workers.MAX_NUM_WORKERS)
     flags.DEFINE_list("classes_to_skip", ["bottle", "train"], "Classes left out, as in the paper's code.")
     flags.DEFINE_bool("overwrite", False, "Delete DATA_DIR/rotate first.")
     flags.DEFINE_string("contact_sheet", None, "Also write a picture of six views of each object to this file.")

@@ -1,6 +1,12 @@
-"""Pickles of NumPy arrays that old NumPy reads, and a reader that runs no code from the file."""
+"""Pickles of NumPy arrays that old NumPy reads, and a reader that runs no code from the file and takes no more memory
+than the file's size warrants."""
 
+import os
 import pickle
+import re
+import typing
+
+import numpy as np
 
 from pose_data.cli import UserError, atomic_path
 
@@ -8,28 +14,130 @@ from pose_data.cli import UserError, atomic_path
 _NEW_GLOBAL = b"cnumpy._core.multiarray\n_reconstruct\n"
 _OLD_GLOBAL = b"cnumpy.core.multiarray\n_reconstruct\n"
 
-# All that pickled arrays, dtypes and NumPy scalars need, under the module names of NumPy 1 and 2.
-_ALLOWED = {
-    ("numpy", "dtype"),
-    ("numpy", "ndarray"),
-    ("numpy._core.multiarray", "_reconstruct"),
-    ("numpy._core.multiarray", "scalar"),
-    ("numpy._core.numeric", "_frombuffer"),
-    ("_codecs", "encode"),  # protocol 2 stores bytes as text
-}
-
 
 class UnreadablePickleError(UserError, ValueError):
     """The file is no pickle, is cut short, or holds something else than arrays and plain containers."""
 
 
-class _ArrayUnpickler(pickle.Unpickler):
+def _dtype(code, *_):
+    """A copy that may be changed; no objects, no fields: their state could make NumPy follow pointers in the file."""
+    if not re.fullmatch(r"[<>|=]?[?biufcSU]\d{0,9}", code):
+        raise pickle.UnpicklingError(f"it has an array of {code!r}, only numbers and strings are admitted")
+    return np.dtype(code, copy=True)
+
+
+def _empty(*_):
+    return np.empty(0, np.uint8)  # the state that follows has the shape
+
+
+def _scalar(dtype, data):
+    return np.frombuffer(data, dtype, 1)[0]
+
+
+def _frombuffer(data, dtype, shape, order, axes=None):
+    array = np.frombuffer(data, dtype)
+    return array.reshape(shape, order=order) if axes is None else array.reshape(shape).transpose(axes)
+
+
+def _bytes(text, codec):
+    return text.encode({"latin1": "latin1"}[codec])  # other codecs could take for ever
+
+
+# What pickled arrays, dtypes, NumPy scalars and, in protocol 2, bytes refer to, and what stands in for it. NumPy's own
+# functions allocate what they are asked for and take any state.
+_ADMITTED = {
+    ("numpy", "dtype"): _dtype,
+    ("numpy", "ndarray"): None,  # only named, as an argument
+    ("numpy._core.multiarray", "_reconstruct"): _empty,
+    ("numpy._core.multiarray", "scalar"): _scalar,
+    ("numpy._core.numeric", "_frombuffer"): _frombuffer,
+    ("_codecs", "encode"): _bytes,
+}
+
+
+# The one in Python: the one in C takes gigabytes for a number in ten bytes (the index of a memo), and has no methods
+# to replace. There is an opcode or two for an array.
+class _ArrayUnpickler(pickle._Unpickler):
+    dispatch: typing.ClassVar = {**pickle._Unpickler.dispatch}
+    for _opcode in (pickle.INST, pickle.OBJ, pickle.NEWOBJ, pickle.NEWOBJ_EX, pickle.FROZENSET, pickle.ADDITEMS):
+        del dispatch[_opcode[0]]
+
     def find_class(self, module, name):
-        if module.startswith("numpy.core."):
-            module = module.replace("numpy.core.", "numpy._core.", 1)
-        if (module, name) not in _ALLOWED:
+        module = re.sub(r"^numpy\.core\.", "numpy._core.", module)
+        if (module, name) not in _ADMITTED:
             raise pickle.UnpicklingError(f"it refers to {module}.{name}, only NumPy arrays are admitted")
-        return super().find_class(module, name)
+        return _ADMITTED[module, name]
+
+    def load_build(self):
+        state, target = self.stack.pop(), self.stack[-1]
+        if isinstance(target, np.dtype):  # all that its name does not say is the order of the bytes
+            state = target.newbyteorder(state[1]).__reduce__()[2]
+        elif not isinstance(target, np.ndarray):
+            raise pickle.UnpicklingError("it sets attributes")
+        target.__setstate__(state)
+
+    dispatch[pickle.BUILD[0]] = load_build
+
+    def load_bytearray8(self):
+        self.append(bytearray(self.read(int.from_bytes(self.read(8), "little"))))  # not first as large as it says
+
+    dispatch[pickle.BYTEARRAY8[0]] = load_bytearray8
+
+    def load_setitem(self):
+        self._set_items([self.stack.pop() for _ in range(2)][::-1])
+
+    dispatch[pickle.SETITEM[0]] = load_setitem
+
+    def load_setitems(self):
+        self._set_items(self.pop_mark())
+
+    dispatch[pickle.SETITEMS[0]] = load_setitems
+
+    def load_dict(self):
+        items = self.pop_mark()
+        self.append({})
+        self._set_items(items)
+
+    dispatch[pickle.DICT[0]] = load_dict
+
+    def _set_items(self, items):
+        keys = items[::2]
+        if not all(isinstance(key, str | int) for key in keys):  # to hash nested tuples could take for ever
+            raise pickle.UnpicklingError("it has a dictionary with other keys than names and numbers")
+        self.stack[-1].update(zip(keys, items[1::2], strict=True))
+
+
+class _Reader:
+    """A file for the unpickler in which nothing is longer than the file: Python would allocate first and read then."""
+
+    def __init__(self, file):
+        self._read, self.readline = file.read, file.readline
+        self.size = os.fstat(file.fileno()).st_size
+
+    def read(self, n):
+        data = self._read(n) if n <= self.size else b""
+        if len(data) < n:
+            raise EOFError("it ends too early")
+        return data
+
+
+def _check_expanded(value, size):
+    """Refuse containers whose references to each other make more of them than a file of `size` bytes can hold."""
+    left = [value]
+    for _ in range(size + 1):
+        if not left:
+            return
+        item = left.pop()
+        if isinstance(item, np.ndarray):
+            size -= item.nbytes
+        elif isinstance(item, dict):
+            left += item.values()
+        elif isinstance(item, list | tuple):
+            left += item
+        if size < 0 or len(left) > size:
+            break
+    if left or size < 0:
+        raise pickle.UnpicklingError("it holds the same things over and over")
 
 
 def dump(obj, path):
@@ -42,14 +150,21 @@ def dump(obj, path):
 
 
 def load(path):
-    """Return the arrays and plain containers pickled in `path`.
+    """Return the arrays (of numbers or strings) and plain containers pickled in `path`, nothing else.
 
-    Raises FileNotFoundError, or UnreadablePickleError (a ValueError) that names the file.
+    To expand them all, as np.asarray does with lists, takes no more memory than some times the file's size. Raises
+    FileNotFoundError, or UnreadablePickleError (a ValueError) that names the file.
     """
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise UnreadablePickleError(f"{path}: not a file")  # to open a pipe would wait for ever
     with open(path, "rb") as file:
         try:
-            return _ArrayUnpickler(file, encoding="latin1").load()
+            reader = _Reader(file)
+            value = _ArrayUnpickler(reader, encoding="latin1").load()
+            _check_expanded(value, reader.size)
+            return value
         except OSError:
             raise
         except Exception as error:  # a damaged pickle can raise nearly anything
-            raise UnreadablePickleError(f"{path}: not a usable pickle: {str(error) or type(error).__name__}") from error
+            why = str(error)[:200] or type(error).__name__
+            raise UnreadablePickleError(f"{path}: not a usable pickle: {why}") from error

@@ -11,22 +11,18 @@ from absl import flags
 from PIL import Image
 
 from pose_data import rotate_folder, workers
-from pose_data.cli import UserError, atomic_path, run_main
+from pose_data.cli import atomic_path, run_main
 
 FLAGS = flags.FLAGS
 
 
 def resize_image(path, image_size):
     """Make the image file `path` image_size x image_size, 8-bit grey; return whether it had to be changed."""
-    try:
-        with Image.open(path) as image:
-            if image.size == (image_size, image_size) and image.mode == "L":
-                return False
-            resized = image.convert("L").resize((image_size, image_size), Image.Resampling.LANCZOS)
-    except (OSError, SyntaxError, ValueError) as error:  # what Pillow raises for damaged PNG files
-        raise UserError(
-            f"{path}: damaged image ({error}); delete it here and in rotate/, run mujoco_render.py, copy it again"
-        ) from error
+    with rotate_folder.open_view(path) as image:
+        if image.size == (image_size, image_size) and image.mode == "L":
+            image.load()  # or it is damaged
+            return False
+        resized = image.convert("L").resize((image_size, image_size), Image.Resampling.LANCZOS)
     with atomic_path(path) as temporary:
         resized.save(temporary, compress_level=1)
     return True
@@ -47,8 +43,8 @@ def main(_):
 
 def define_flags():
     flags.DEFINE_string("data_dir", None, "Copy of the rotate/ folder of mujoco_render.py.", required=True)
-    flags.DEFINE_integer("image_size", 128, "Width and height in pixels.", lower_bound=1)
-    flags.DEFINE_integer("num_workers", workers.default_num_workers(), "Processes.", lower_bound=1)
+    flags.DEFINE_integer("image_size", 128, "Width and height in pixels.", 1, rotate_folder.MAX_IMAGE_SIZE)
+    flags.DEFINE_integer("num_workers", workers.default_num_workers(), "Processes.", 1, workers.MAX_NUM_WORKERS)
 
 
 if __name__ == "__main__":

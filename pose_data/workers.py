@@ -10,6 +10,8 @@ from concurrent.futures.process import BrokenProcessPool
 
 from pose_data.cli import UserError
 
+MAX_NUM_WORKERS = 1024
+
 
 def default_num_workers():
     """Return the number of CPUs this process may use."""
@@ -21,7 +23,8 @@ def run_tasks(function, tasks, num_workers, report):
 
     `function` is defined at the top of a module; `report` runs in this process. Ctrl-C and SIGTERM stop the
     workers at once and raise KeyboardInterrupt; an exception of `function` or `report` stops them too and is
-    raised here. Raises UserError when a worker dies (out of memory, a crash in a library).
+    raised here. Raises UserError when a worker dies (out of memory, a crash in a library), with the first elements of
+    the tasks of which one was it.
     """
     if not tasks:
         return
@@ -30,18 +33,22 @@ def run_tasks(function, tasks, num_workers, report):
         min(num_workers, len(tasks)), multiprocessing.get_context("spawn"), initializer=_start_worker
     )
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    futures = {}
     with executor:
         try:
             # The workers start here and inherit "ignore Ctrl-C": the parent alone reacts to it.
             handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
-            futures = [executor.submit(function, task) for task in tasks]
+            for task in tasks:
+                futures[executor.submit(function, task)] = task
             signal.signal(signal.SIGINT, handler)
             for future in concurrent.futures.as_completed(futures):
                 report(future.result())
+                del futures[future]
         except BrokenProcessPool as error:
+            at_work = " or ".join(str(task[0]) for task in list(futures.values())[:num_workers])  # begun in their order
             raise UserError(
-                "a worker process died (out of memory?); what is done is kept: run the same command again, "
-                "with a smaller --num_workers"
+                f"a worker process died (out of memory?) at work on {at_work}; what is done is kept: run the same "
+                "command again, with a smaller --num_workers"
             ) from error
         except BaseException:
             for worker in multiprocessing.active_children():

@@ -86,4 +86,4 @@ def _script(folder, script, arguments, variables, before):
     os.chdir(folder)
     sys.path[0:0] = [str(folder)]
     sys.argv = [script, *arguments]
-    runpy.run_path(script, run_name="__main__")
+    runpy.run_path(str(folder / script), run_name="__main__")  # a path that its worker processes find too
