@@ -22,6 +22,7 @@ def run_main(main, positional=False):
 
     Unless the script has use for positional arguments they are refused: `--train False` would mean `--train=True`.
     """
+    sys.stdout.reconfigure(errors="backslashreplace")  # a file may have a name that is no text
     try:
         app.run(main, flags_parser=functools.partial(_parse_flags, positional=positional))
     except UserError as error:

@@ -43,13 +43,13 @@ def read_triangles(path):
         import trimesh  # noqa: F401 - here: it takes a second; and before the limit, for its libraries are large
     try:
         # Of what a file holds some readers make far more: a GLB can show one mesh a million times.
-        with _memory_limit(2**30 + 200 * len(data)), warnings.catch_warnings():
+        with _memory_limit(2**29 + 100 * len(data)), warnings.catch_warnings():
             warnings.simplefilter("error", RuntimeWarning)  # of NumPy: numbers out of range
             read = _read_off if is_off else _read_with_trimesh
             vertices, faces = read(data, path.suffix[1:].lower())
             if len(faces) and not 0 <= faces.min() <= faces.max() < len(vertices):
                 raise ValueError(f"a face has a corner that is none of its {len(vertices)} vertices")
-            triangles = np.asarray(vertices, np.float64)[faces]
+            triangles = np.asarray(vertices, np.float64)[faces].reshape(len(faces), 3, 3)
     except Exception as error:  # the readers of trimesh raise whatever a broken file makes them trip over
         raise UserError(f"{path}: cannot be read as a mesh ({type(error).__name__}: {str(error)[:200]})") from error
     if len(triangles) == 0:
@@ -101,8 +101,10 @@ def _read_with_trimesh(data, file_type):
     if not (len(faces) and faces.dtype.kind in "iu"):
         return np.empty((0, 3)), np.empty((0, 3), int)
     # trimesh makes do with as much as there is.
-    if file_type == "obj" and len(re.findall(rb"^\s*f\s", data, re.MULTILINE)) > len(faces):
+    if file_type == "obj" and len(re.findall(rb"^[ \t]*f[ \t]", data, re.MULTILINE)) > len(faces):
         raise ValueError("it has faces of fewer than three corners")
+    if file_type == "obj" and re.search(rb"^[ \t]*f[ \t](.*[ \t])?-?0+([/\s]|$)", data, re.MULTILINE):
+        raise ValueError("a face has a corner 0; the first is 1")
     if file_type == "ply":
         announced = re.search(rb"^element\s+face\s+(\d+)", data, re.MULTILINE)
         if announced and int(announced[1]) > len(faces):
@@ -154,8 +156,9 @@ def convert(path):
 def find_sources(cad_dir):
     """Return the paths of the models in `cad_dir` and its subfolders, sorted; UserError when there are none, or two
     that would become one .stl."""
-    sources = {}
-    seen = set()
+    if not os.path.isdir(cad_dir):
+        raise UserError(f"--CAD_dir={cad_dir}: no such folder")
+    sources, seen = {}, set()
     for folder, subfolders, names in os.walk(cad_dir, followlinks=True, onerror=_raise):
         if os.path.realpath(folder) in seen:  # a link in a circle
             subfolders.clear()

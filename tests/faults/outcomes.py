@@ -12,7 +12,7 @@ from scripts import Fork
 
 from pose_data.cli import UserError
 
-LIMITS = {"seconds": 60, "gigabytes": 24}  # of address space, of which libraries take much
+LIMITS = {"seconds": 60, "gigabytes": 8}  # of address space, of which libraries take much
 MAX_GROWTH = 1.5  # gigabytes of memory, for inputs of some kilobytes
 
 
