@@ -47,7 +47,7 @@ SMALL_maml=(--num_updates=3 --update_lr=0.01 --update_batch_size=15 --dim_w=100 
 SMALL_maml_vanilla=("${SMALL_maml[@]}" --meta_lr=1e-3)
 SMALL_maml_bbb=("${SMALL_maml[@]}" --beta=1e-4 --var=-5)
 SMALL_maml_ib=("${SMALL_maml[@]}")
-SMALL_finetune=(--update_lr=0.01 --update_batch_size=15 --dim_w=100 --num_filters=32 --metatrain_iterations=3000)
+SMALL_finetune=(--summary_every=200 --update_lr=0.01 --update_batch_size=15 --dim_w=100 --num_filters=32 --metatrain_iterations=3000)
 
 # quick: half an hour of two cores, a taste of the small preset.
 QUICK=(--dim_im=64 --eval_episodes=2 --num_theta_samples=3)

@@ -1,6 +1,8 @@
 """One checkpoint is one .npz file: every array by name, plus a JSON note (method, flags, iteration, seconds)."""
 
+import io
 import json
+from pathlib import Path
 
 import numpy as np
 
@@ -28,10 +30,9 @@ def load(path, shapes=None):
 
 
 def _read(path, what):
+    data = Path(path).read_bytes()
     try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             return what(arrays)
-    except OSError:
-        raise
     except Exception as error:  # NumPy's and zipfile's readers raise nearly anything on a damaged file
         raise UserError(f"{path}: damaged checkpoint ({error!r}); delete it to start again") from error

@@ -16,7 +16,7 @@ from pose_data.cli import run_main
 
 FLAGS = flags.FLAGS
 
-pose_learners.define_maml_flags(inner_loop=False, summary_every=200)
+pose_learners.define_maml_flags(inner_loop=False, summary_every=500)
 pose_learners.define_weight_decay_flags(False)
 
 

@@ -3,7 +3,9 @@
 import collections
 import csv
 import io
+import itertools
 import json
+import math
 import statistics
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from pose_data.cli import UserError, atomic_path
 # shots of the sinusoid.
 Method = collections.namedtuple("Method", "label paper upstream_iterations")
 METHODS = {
+    "lookup": Method("look-up of the support views", None, None),
     "finetune": Method("FT", (7.33, 0.35), None),
     "finetune+wd": Method("FT + weight decay", (6.16, 0.12), None),
     "maml_vanilla": Method("MAML", (5.39, 1.31), 10000),
@@ -40,6 +43,14 @@ METHODS = {
     "sinusoid_cnp_none@10": Method("CNP", (0.92, 0.05), 30000),
     "sinusoid_cnp_activations@10": Method("MR-CNP (A)", (0.09, 0.01), 30000),
     "sinusoid_cnp_weights@10": Method("MR-CNP (W)", (0.09, 0.01), 30000),
+}
+_PAIRS = {
+    (METHODS[plain].label, METHODS[regularized].label)
+    for plain, regularized in itertools.product(
+        ("maml_vanilla", "maml_vanilla+wd", "np_vanilla", "np_vanilla+wd", "np_all_bbb"),
+        ("maml_bbb", "maml_ib", "np_bbb", "np_ib"),
+    )
+    if plain[:2] == regularized[:2]
 }
 CHANCE = 100 / 12  # of a constant prediction of a pose, labels being uniform on [0, 10]
 
@@ -161,4 +172,18 @@ def markdown(rows):
         lines.append(f"| {' | '.join(cells)} |")
     for data, preset in sorted({(row["data"], row["preset"]) for row in rows if row["data"]}):
         lines.append(f"\nData: {data}; preset: {preset}; mean (standard deviation) over trials.")
-    return "\n".join(lines)
+    return "\n".join([*lines, *differences(rows)])
+
+
+def differences(rows):
+    """A line for each pair of a plain and a regularized row of several trials: how far apart the means are, in standard
+    errors of the difference."""
+    lines = []
+    for plain, regularized in itertools.product(rows, rows):
+        pair = plain["method"], regularized["method"]
+        if pair in _PAIRS and plain["std"] and regularized["std"] and not plain["run"].startswith("sinusoid"):
+            gain = plain["mean"] - regularized["mean"]
+            errors = gain / math.hypot(*(row["std"] / math.sqrt(row["trials"]) for row in (plain, regularized)))
+            where = "below" if gain > 0 else "above"
+            lines.append(f"\n{pair[1]} is {abs(gain):.2f} {where} {pair[0]}, {abs(errors):.1f} standard errors.")
+    return lines

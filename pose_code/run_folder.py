@@ -145,9 +145,13 @@ class _Curve:
         if path.exists():
             try:
                 with open(path, newline="") as file:
-                    whole_rows = (row for row in csv.DictReader(file) if None not in row.values())
-                    kept = [row for row in whole_rows if int(row["iteration"]) <= step]
-            except (ValueError, KeyError, csv.Error) as error:
+                    rows = list(csv.DictReader(file))
+                if rows and None in rows[-1].values():
+                    del rows[-1]  # a full disk cut it short
+                for row in rows:
+                    [float(value) for value in row.values()]
+                kept = [row for row in rows if int(row["iteration"]) <= step]
+            except (ValueError, TypeError, KeyError, csv.Error) as error:
                 raise UserError(f"{path}: damaged ({error!r}); delete it to go on without its rows") from None
         with atomic_path(path) as temporary, open(temporary, "w", newline="") as file:
             self._write(file, kept)

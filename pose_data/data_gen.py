@@ -12,13 +12,15 @@ alone. So what is chosen on the validation objects beside it was chosen without 
 --format=shards writes folders train_data, val_data in place of the pickles, for sets too large for memory (shards.py).
 """
 
+import contextlib
+import itertools
 from pathlib import Path
 
 import numpy as np
 from absl import flags
 
 from pose_data import pickles, rotate_folder, shards
-from pose_data.cli import UserError, remove, run_main
+from pose_data.cli import UserError, atomic_path, remove, run_main
 
 FLAGS = flags.FLAGS
 
@@ -69,6 +71,15 @@ def read_views(folder, num_views):
     return np.stack([read_image(folder / f"{view}.png") for view in range(num_views)])
 
 
+def write(path, folders, labels):
+    """Write a split to `path` as --format says. labels: float64 [objects, views, 3]."""
+    views = (read_views(folder, labels.shape[1]) for folder in folders)
+    if FLAGS.format == "pickle":
+        pickles.dump([np.stack(list(views)), labels], path)
+    else:
+        shards.write(path, views, labels, [f"{folder.parent.name}/{folder.name}" for folder in folders])
+
+
 def main(_):
     folders = rotate_folder.object_folders(FLAGS.data_dir)
     parts = dict(
@@ -78,32 +89,21 @@ def main(_):
             strict=True,
         )
     )
-    # Everything before any file is written, for the files of two splits must never lie side by side. What is too large
-    # for memory is read twice.
-    ordered = [folder for part in parts.values() for folder in part]
-    labels = read_all_labels(ordered)
-    for folder in ordered:
-        read_views(folder, labels.shape[1])
+    labels = iter(read_all_labels([folder for part in parts.values() for folder in part]))
     out_dir = Path(FLAGS.out_dir)
     out_dir.mkdir(parents=True, exist_ok=True)
-    start = 0
-    for name, part in parts.items():
-        path, other = out_dir / f"{name}_data.pkl", out_dir / f"{name}_data"
-        if FLAGS.format == "shards":
-            path, other = other, path
-        if not part:
-            remove(path)  # of an earlier split: its objects may train now
-            remove(other)
-            continue
-        part_labels = labels[start : start + len(part)]
-        start += len(part)
-        views = (read_views(folder, labels.shape[1]) for folder in part)
-        if FLAGS.format == "pickle":
-            pickles.dump([np.stack(list(views)), part_labels], path)
-        else:
-            shards.write(path, views, part_labels, [f"{folder.parent.name}/{folder.name}" for folder in part])
-        remove(other)  # an earlier one would be read in place of the new
-        print(f"{path}: {len(part)} objects x {labels.shape[1]} views")
+    written = []
+    with contextlib.ExitStack() as files:  # they appear together, when all are written
+        for name, part in parts.items():
+            if part:
+                path = out_dir / f"{name}_data{'.pkl' if FLAGS.format == 'pickle' else ''}"
+                part_labels = np.array(list(itertools.islice(labels, len(part))))
+                write(files.enter_context(atomic_path(path)), part, part_labels)
+                written.append(f"{path}: {len(part)} objects x {part_labels.shape[1]} views")
+        for name in parts:  # of an earlier split: its held-out objects may train now
+            remove(out_dir / f"{name}_data.pkl")
+            remove(out_dir / f"{name}_data")
+    print("\n".join(written))
     for name, split in (("validation", parts["val"]), ("test", parts["test"])):
         if split:
             print(f"{name} objects: " + " ".join(f"{folder.parent.name}/{folder.name}" for folder in split))

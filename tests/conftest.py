@@ -3,7 +3,6 @@
 A fault test says what it did with record_property("kills", number) or record_property("inputs", number).
 """
 
-import collections
 import json
 
 import pytest
@@ -25,19 +24,21 @@ def pytest_terminal_summary(terminalreporter, config):
     rows = []
     for outcome in ("passed", "failed"):
         for report in terminalreporter.stats.get(outcome, []):
-            counts = collections.Counter()
-            for name, value in report.user_properties:
-                counts[name] += value
-            if report.when == "call" and set(counts) & set(_COUNTED):
-                what = report.nodeid.rpartition("::")[2].removeprefix("test_").replace("_", " ")
-                rows.append({"what": what, "kills": counts["kills"], "inputs": counts["inputs"], "outcome": outcome})
-    rows.sort(key=lambda row: row["what"])
+            properties = dict(report.user_properties)
+            if report.when == "call" and set(properties) & set(_COUNTED):
+                file, _, test = report.nodeid.partition("::")
+                counts = {name: properties.get(name, 0) for name in _COUNTED}
+                rows.append(
+                    {"file": file, "test": test, **counts, "seconds": round(report.duration), "outcome": outcome}
+                )
     if not rows:
         return
+    rows.sort(key=lambda row: (row["file"], row["test"]))
     terminalreporter.section("kills and inputs tried")
-    total = {"what": "all", **{name: sum(row[name] for row in rows) for name in _COUNTED}, "outcome": ""}
+    total = {"file": "all", "test": "", **{name: sum(row[name] for row in rows) for name in _COUNTED}, "outcome": ""}
     for row in [*rows, total]:
-        terminalreporter.line(f"{row['kills']:6} kills {row['inputs']:7} inputs  {row['what']}  {row['outcome']}")
+        what = f"{row['file']} {row['test']} {row['outcome']}"
+        terminalreporter.line(f"{row['kills']:6} kills {row['inputs']:7} inputs  {what}")
     if path := config.getoption("counts"):
         with open(path, "w") as file:
             json.dump({"rounds": config.getoption("rounds"), "rows": rows}, file, indent=1)

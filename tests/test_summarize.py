@@ -51,6 +51,14 @@ def test_runs_with_other_settings_are_other_rows(logdir):
     assert f"| MR-CNP (W) `{logdir.name}/np_bbb.beta-0.1` | 8.00 |" in text and "| CNP | 9.00 |" in text
 
 
+def test_a_plain_and_a_regularized_row_of_several_trials_are_compared_in_standard_errors(logdir):
+    assert "standard errors" not in results.markdown(results.table(results.load_results([logdir])))  # one trial of CNP
+    write_run(logdir, "np_vanilla.update_lr-0.001", 2, 11.0, "np_vanilla", weight_decay=False)
+    text = results.markdown(results.table(results.load_results([logdir])))
+    # 10 and 4, both with a standard deviation of sqrt(2) over two trials: the difference has an error of sqrt(1 + 1)
+    assert text.endswith("\nMR-CNP (W) is 6.00 below CNP, 4.2 standard errors.")
+
+
 def test_methods_flag_and_label_noise_choose_rows(logdir):
     write_run(logdir, "np_bbb.beta-0.001.label_noise", 1, 2.0, "np_bbb", label_noise=True, data_dir="/x/pascal3d")
     rows = results.table(results.load_results([logdir]))

@@ -1,0 +1,64 @@
+"""What an object's views tell with nothing learned: the labels of the support views, weighted by likeness of pixels.
+
+1. A query view's prediction is the mean of the support labels, weighted by exp(-mean squared difference of pixels /
+   width); the width is the one of a grid with the smallest error on the training objects.
+2. The same episodes and the same error as the learners'. With --update_batch_size=50 all views of an object but the
+   query's are there to look at: what error is left then is due to objects that look alike from several sides.
+
+Command: python lookup.py --data_dir=DATA_DIR --logdir=LOGDIR --update_batch_size=50
+Cost: a minute. No row of the paper's.
+"""
+
+import functools
+import time
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from absl import flags
+
+from pose_code import evaluation, pose_learners
+from pose_code.run_folder import RunFolder
+from pose_data.cli import run_main
+
+FLAGS = flags.FLAGS
+
+WIDTHS = (3.0, 10.0, 30.0, 100.0, 300.0)  # grey levels squared
+
+
+def predict(batch, seed, width):
+    """Predictions [tasks, n, dim_y] for the query set of a MetaBatch, and None: there is no error before adapting."""
+    del seed
+    context, target = (x.reshape(*x.shape[:2], -1).astype(np.float32) for x in (batch.context_x, batch.target_x))
+    # [tasks, n, K]
+    products = target @ context.transpose(0, 2, 1)
+    distances = (np.square(target).sum(-1)[..., None] - 2 * products + np.square(context).sum(-1)[:, None]) / (
+        context.shape[-1]
+    )
+    weights = np.exp(-(distances - distances.min(-1, keepdims=True)) / width)
+    return tf.constant(weights / weights.sum(-1, keepdims=True) @ batch.context_y), None
+
+
+def main(argv):
+    del argv
+    begun = time.monotonic()
+    train, val = pose_learners.load_splits()
+    settings = {
+        "seed": FLAGS.eval_seed, "episodes": FLAGS.eval_episodes, "num_draws": 1, "batch_size": FLAGS.meta_batch_size,
+    }  # fmt: skip
+    with_width = {width: functools.partial(predict, width=width) for width in WIDTHS}
+    errors = {width: evaluation.evaluate(with_width[width], train, **settings)[0].mean() for width in WIDTHS}
+    width = min(errors, key=errors.get)
+    print(
+        f"width {width:g} of {', '.join(f'{w:g}: {error:.3g}' for w, error in errors.items())} on the training objects"
+    )
+    run_name = f"lookup.shots-{FLAGS.update_batch_size}.trial-{FLAGS.trial}"
+    run = RunFolder(Path(FLAGS.logdir) / run_name, FLAGS.trial, "lookup", None)
+    with run.lock():
+        numbers = evaluation.protocol(with_width[width], train, val, **settings)
+        run.seconds = time.monotonic() - begun
+        run.write_result(numbers)
+
+
+if __name__ == "__main__":
+    run_main(main)

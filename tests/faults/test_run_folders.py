@@ -1,0 +1,72 @@
+"""Damaged files in a run's folder: refused by name, or read as they were; never taken for something else."""
+
+import shutil
+
+import numpy as np
+import pytest
+from outcomes import mutants
+from scripts import run_script
+from test_kills import assert_same_records, data_dir, records, training  # noqa: F401 - data_dir: a fixture
+
+from pose_code import checkpoints
+from pose_data.cli import UserError
+
+
+def test_a_damaged_checkpoint_is_refused_by_name_or_holds_what_it_held(tmp_path, rounds, record_property):
+    path, rng = tmp_path / "c.npz", np.random.default_rng(0)
+    arrays = {"encoder/kernel": rng.normal(size=(3, 4)).astype(np.float32), "adam/0": np.int64(7)}
+    note = {"method": "np_bbb", "flags": {"beta": 0.1}, "step": 3, "seconds": 1.5}
+    checkpoints.save(path, arrays, note)
+    whole, refused = path.read_bytes(), 0
+    for number, damaged in enumerate(mutants([whole], 300 * rounds, rng)):
+        path.write_bytes(damaged)
+        try:
+            assert checkpoints.load_note(path) == note, f"mutant {number}"
+            loaded = checkpoints.load(path)
+            assert loaded.keys() == arrays.keys(), f"mutant {number}"
+            for name, array in loaded.items():
+                np.testing.assert_array_equal(array, arrays[name], err_msg=f"mutant {number}")
+        except UserError as error:
+            assert str(error).startswith(f"{path}: damaged checkpoint") and "delete it" in str(error)
+            refused += 1
+    assert refused > 100 * rounds
+    record_property("inputs", 300 * rounds)
+
+
+@pytest.fixture(scope="module")
+def half_done(data_dir, tmp_path_factory):  # noqa: F811
+    """(name of a run's folder, its files as bytes after half of the iterations, its records after all)."""
+    logdir = tmp_path_factory.mktemp("logs")
+    script, files = training("pose_code/np_bbb", data_dir, logdir), []
+    for flags in (["--num_updates=6"], []):
+        assert run_script(*script, *flags).returncode == 0
+        (folder,) = logdir.iterdir()
+        files.append({path.name: path.read_bytes() for path in folder.iterdir()})
+    return folder, *files, records(folder)
+
+
+@pytest.mark.parametrize(
+    "name", ["checkpoint-last.npz", "checkpoint-final.npz", "result.json", "curve.csv", "flags.cfg"]
+)
+def test_a_run_goes_on_from_a_damaged_folder_or_says_which_file_to_delete(
+    name, half_done, data_dir, tmp_path, rounds, record_property  # noqa: F811
+):  # fmt: skip
+    whole, before, after, expected = half_done
+    script, folder = training("pose_code/np_bbb", data_dir, tmp_path), tmp_path / whole.name
+    for number, damaged in enumerate(mutants([before[name]], rounds, np.random.default_rng(0))):
+        folder.mkdir()
+        for other, data in (before | {name: damaged}).items():
+            (folder / other).write_bytes(data)
+        done = run_script(*script)
+        if done.returncode:
+            errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+            assert len(errors) == 1 and "Traceback" not in done.stderr, f"mutant {number}: {done.stderr}"
+            assert str(folder / name) in errors[0] and "delete it" in errors[0], f"mutant {number}: {errors[0]}"
+            (folder / name).unlink()
+            done = run_script(*script)
+        assert done.returncode == 0, f"mutant {number}: {done.stderr}"
+        if name == "curve.csv":  # its rows are gone, and none is wrong
+            (folder / name).write_bytes(after[name])
+        assert_same_records(folder, expected)
+        shutil.rmtree(folder)
+    record_property("inputs", rounds)
