@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 from absl import flags
 
-from pose_data import pickles, shards
-from pose_data.cli import UserError, remove, run_main
+from pose_data.cli import UserError, atomic_path, remove, run_main
+from pose_data.data_gen import write_split
 from pose_data.rotate_folder import MAX_IMAGE_SIZE, MAX_NUM_VIEWS
 
 FLAGS = flags.FLAGS
@@ -51,12 +51,11 @@ def main(_):
     for name, num_objects in (("train", FLAGS.num_train_objects), ("val", FLAGS.num_val_objects)):
         labels = fake_labels(num_objects, FLAGS.num_views, rng)
         images = (rng.integers(256, size=shape, dtype=np.uint8) for _ in range(num_objects))
-        if FLAGS.format == "pickle":
-            path, other = out_dir / f"{name}_data.pkl", out_dir / f"{name}_data"
-            pickles.dump([np.stack(list(images)), labels], path)
-        else:
-            path, other = out_dir / f"{name}_data", out_dir / f"{name}_data.pkl"
-            shards.write(path, images, labels, [f"noise/{i}" for i in range(num_objects)])
+        path, other = out_dir / f"{name}_data.pkl", out_dir / f"{name}_data"
+        if FLAGS.format == "shards":
+            path, other = other, path
+        with atomic_path(path) as temporary:
+            write_split(temporary, images, labels, [f"noise/{i}" for i in range(num_objects)])
         remove(other)  # an earlier one would be read in place of the new
         print(f"{path}: {num_objects} objects x {FLAGS.num_views} views of noise")
 

@@ -71,13 +71,15 @@ def read_views(folder, num_views):
     return np.stack([read_image(folder / f"{view}.png") for view in range(num_views)])
 
 
-def write(path, folders, labels):
-    """Write a split to `path` as --format says. labels: float64 [objects, views, 3]."""
-    views = (read_views(folder, labels.shape[1]) for folder in folders)
-    if FLAGS.format == "pickle":
-        pickles.dump([np.stack(list(views)), labels], path)
+def write_split(path, views, labels, names):
+    """Write a split to a new file, `path` with .pkl at its end, or folder of shards.
+
+    views: iterable over objects of uint8 [views, 128, 128]; labels: float64 [objects, views, 3]; names: of the objects.
+    """
+    if path.suffix == ".pkl":
+        path.write_bytes(pickles.dumps([np.stack(list(views)), labels]))
     else:
-        shards.write(path, views, labels, [f"{folder.parent.name}/{folder.name}" for folder in folders])
+        shards.write(path, views, labels, names)
 
 
 def main(_):
@@ -98,7 +100,9 @@ def main(_):
             if part:
                 path = out_dir / f"{name}_data{'.pkl' if FLAGS.format == 'pickle' else ''}"
                 part_labels = np.array(list(itertools.islice(labels, len(part))))
-                write(files.enter_context(atomic_path(path)), part, part_labels)
+                views = (read_views(folder, part_labels.shape[1]) for folder in part)
+                names = [f"{folder.parent.name}/{folder.name}" for folder in part]
+                write_split(files.enter_context(atomic_path(path)), views, part_labels, names)
                 written.append(f"{path}: {len(part)} objects x {part_labels.shape[1]} views")
         for name in parts:  # of an earlier split: its held-out objects may train now
             remove(out_dir / f"{name}_data.pkl")

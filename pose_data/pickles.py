@@ -142,11 +142,16 @@ def _check_expanded(value, size):
         raise pickle.UnpicklingError("it holds the same things over and over, or texts that do not belong together")
 
 
-def dump(obj, path):
-    """Pickle `obj` (NumPy arrays in plain containers) to `path`, which appears whole or not at all."""
+def dumps(obj):
+    """Return `obj` (NumPy arrays in plain containers) as the bytes of a pickle."""
     # Protocol 3 is the last in which the name above is a plain line. Arrays are written once by name and then
     # by reference, and that first name comes before any array data.
-    data = pickle.dumps(obj, protocol=3).replace(_NEW_GLOBAL, _OLD_GLOBAL, 1)
+    return pickle.dumps(obj, protocol=3).replace(_NEW_GLOBAL, _OLD_GLOBAL, 1)
+
+
+def dump(obj, path):
+    """Pickle `obj` to `path`, which appears whole or not at all."""
+    data = dumps(obj)
     with atomic_path(path) as temporary:
         temporary.write_bytes(data)
 

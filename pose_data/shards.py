@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pose_data.cli import UserError, atomic_path
+from pose_data.cli import UserError
 
 
 class Shards:
@@ -75,16 +75,15 @@ def _read_index(path):
 
 
 def write(folder, images, labels, names):
-    """Write `folder` whole or not at all, in place of an earlier one.
+    """Write to a new folder; under `atomic_path`, for one that appears whole or not at all.
 
     images: iterable over objects of uint8 [views, side, side], so one is held at a time; labels: float64
     [objects, views, 3]; names: of the objects.
     """
-    with atomic_path(folder) as temporary:
-        temporary.mkdir()
-        for i, views in enumerate(images):
-            np.save(_path(temporary, i), views)
-        np.savez(temporary / "index.npz", labels=labels, names=np.asarray(names))
+    folder.mkdir()
+    for i, views in enumerate(images):
+        np.save(_path(folder, i), views)
+    np.savez(folder / "index.npz", labels=labels, names=np.asarray(names))
 
 
 def _path(folder, i):

@@ -22,9 +22,9 @@ def run_tasks(function, tasks, num_workers, report):
     """Call `report(function(task))` for each task as the results come, from up to `num_workers` processes.
 
     `function` is defined at the top of a module; `report` runs in this process. Ctrl-C and SIGTERM stop the
-    workers at once and raise KeyboardInterrupt; an exception of `function` or `report` stops them too and is
-    raised here. Raises UserError when a worker dies (out of memory, a crash in a library), with the first elements of
-    the tasks of which one was it.
+    workers at once and raise KeyboardInterrupt; after an exception of `function` or `report` they end what they have
+    begun, and it is raised here. Raises UserError when a worker dies (out of memory, a crash in a library), with the
+    first elements of the tasks of which one was it.
     """
     if not tasks:
         return
@@ -50,6 +50,9 @@ def run_tasks(function, tasks, num_workers, report):
                 f"a worker process died (out of memory?) at work on {at_work}; what is done is kept: run the same "
                 "command again, with a smaller --num_workers"
             ) from error
+        except Exception:
+            executor.shutdown(cancel_futures=True)
+            raise
         except BaseException:
             for worker in multiprocessing.active_children():
                 worker.terminate()

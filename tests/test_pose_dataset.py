@@ -5,7 +5,7 @@ import pytest
 
 from pose_code.pose_dataset import PoseSplit
 from pose_data import pickles, shards
-from pose_data.cli import UserError
+from pose_data.cli import UserError, atomic_path
 
 OBJECTS, VIEWS, SIDE = 7, 12, 8
 
@@ -120,55 +120,19 @@ def test_damaged_shards_are_named(path, tmp_path):
 
 def test_shards_appear_whole_or_not_at_all_and_replace_older_ones(path, tmp_path):
     images, labels = pickles.load(path)
-    shards.write(tmp_path / "shards", iter(images), labels, ["x"] * OBJECTS)
+    folder = tmp_path / "shards"
+
+    def write(images, labels):
+        with atomic_path(folder) as temporary:
+            shards.write(temporary, images, labels, ["x"] * len(labels))
 
     def broken():
         yield images[0]
         raise OSError("disk full")
 
+    write(iter(images), labels)
     with pytest.raises(OSError, match="disk full"):
-        shards.write(tmp_path / "shards", broken(), labels, ["x"] * OBJECTS)
-    assert len(shards.Shards(tmp_path / "shards")) == OBJECTS
-    shards.write(tmp_path / "shards", iter(images[:2]), labels[:2], ["x"] * 2)
-    assert len(list((tmp_path / "shards").iterdir())) == 3 and not list(tmp_path.glob(".*"))
-
-
-def test_dim_y_takes_the_last_label_numbers(path):
-    assert PoseSplit(path, SIDE, 3, 1, 4).labels.shape == (OBJECTS, VIEWS, 3)
-    np.testing.assert_allclose(PoseSplit(path, SIDE, 1, 1, 4).labels[2, 3], [43 / 20], rtol=1e-6)
-
-
-@pytest.mark.parametrize(
-    "images, labels, message",
-    [
-        (np.zeros((2, 4, 8, 8), np.float32), np.zeros((2, 4, 3)), "images are float32"),
-        (np.zeros((2, 4, 8), np.uint8), np.zeros((2, 4, 3)), "images are uint8"),
-        (np.zeros((2, 4, 8, 8), np.uint8), np.zeros((2, 5, 3)), "labels are"),
-        (np.zeros((2, 4, 8, 8), np.uint8), np.full((2, 4, 3), 1.5), "not within"),
-        (np.zeros((2, 4, 8, 8), np.uint8), np.full((2, 4, 3), np.nan), "not within"),
-    ],
-)
-def test_a_pickle_of_something_else_is_refused_by_name(tmp_path, images, labels, message):
-    pickles.dump([images, labels], tmp_path / "a.pkl")
-    with pytest.raises(UserError, match=message) as error:
-        PoseSplit(tmp_path / "a.pkl", 8, 1, 1, 2)
-    assert "a.pkl" in str(error.value)
-
-
-def test_missing_and_damaged_files_are_named(tmp_path, path):
-    with pytest.raises(UserError, match=r"b\.pkl: no such file"):
-        PoseSplit(tmp_path / "b.pkl", 8, 1, 1, 2)
-    path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(UserError, match=r"train_data\.pkl"):
-        PoseSplit(path, 8, 1, 1, 2)
-
-
-def test_what_cannot_be_sampled_is_refused_by_flag(path):
-    with pytest.raises(UserError, match="--update_batch_size=7"):
-        PoseSplit(path, SIDE, 1, 1, 7)
-    with pytest.raises(UserError, match="--num_classes=8"):
-        PoseSplit(path, SIDE, 1, 8, 2)
-    with pytest.raises(UserError, match="--dim_im=3"):
-        PoseSplit(path, 3, 1, 1, 2)
-    with pytest.raises(UserError, match="--dim_y=4"):
-        PoseSplit(path, SIDE, 4, 1, 2)
+        write(broken(), labels)
+    assert len(shards.Shards(folder)) == OBJECTS
+    write(iter(images[:2]), labels[:2])
+    assert len(list(folder.iterdir())) == 3 and not list(tmp_path.glob(".*"))
