@@ -115,9 +115,11 @@ def test_shards_of_another_kind_are_refused_by_name(reader, kinds, tmp_path, rec
     record_property("inputs", len(refusals))
 
 
-any_array = hnp.arrays(
-    st.one_of(hnp.scalar_dtypes(), hnp.nested_dtypes(), st.just(np.dtype(object))),
-    hnp.array_shapes(min_dims=0, max_dims=5, min_side=0, max_side=5),
+any_shape = hnp.array_shapes(min_dims=0, max_dims=5, min_side=0, max_side=5)
+objects = st.one_of(st.integers(), st.none(), st.text(max_size=3))
+any_array = st.one_of(
+    hnp.arrays(st.one_of(hnp.scalar_dtypes(), hnp.nested_dtypes()), any_shape),
+    hnp.arrays(object, any_shape, elements=objects),
 )
 shapes = st.tuples(st.integers(0, 4), st.integers(0, 6), st.sampled_from([8, 8, 8, 0, 7]), st.just(8))
 image_arrays = st.builds(np.zeros, shapes, st.sampled_from([np.uint8, np.uint8, np.int64, bool, "U1", "S3"]))
