@@ -181,6 +181,14 @@ preset_flags() {  # METHOD: into the array preset_flags
   preset_flags=(${common_flags[@]+"${common_flags[@]}"} ${own_flags[@]+"${own_flags[@]}"})
 }
 
+quoted() {  # WORDS...: as Python's shlex reads them; printf %q writes $'\303\251' for an e with an accent
+  local word
+  for word; do
+    [[ $word != *$'\n'* ]] || die "$word: a folder's name may not have a newline in it"
+    printf "'%s' " "${word//\'/\'\\\'\'}"
+  done
+}
+
 runs() {  # LOG_DIR ROW...: the list for the launcher, a line a trial of a row; a row is a method and its flags
   local folder=$1 trial row
   for row in $METHODS; do
@@ -191,7 +199,7 @@ runs() {  # LOG_DIR ROW...: the list for the launcher, a line a trial of a row; 
       read -ra row <<<"$row"
       [[ " $METHODS " == *" ${row[0]} "* ]] || continue
       preset_flags "${row[0]}"
-      printf '%q ' "pose_code.${row[0]}" --data_dir="$DATA_DIR" --logdir="$folder" "${preset_flags[@]}" "${row[@]:1}"
+      quoted "pose_code.${row[0]}" --data_dir="$DATA_DIR" --logdir="$folder" "${preset_flags[@]}" "${row[@]:1}"
       printf -- '--trial=%s\n' "$trial"
     done
   done
@@ -288,7 +296,7 @@ table1() {
   for shots in 10 5; do
     for method in cnp_weights cnp_activations maml_weights cnp_none maml_activations maml_none; do  # the longest first
       local -n settings=TABLE1_$method
-      printf '%q ' "sinusoid.${method%_*}" --regularizer="${method#*_}" --update_batch_size="$shots" --logdir="$SINUSOID_DIR" \
+      quoted "sinusoid.${method%_*}" --regularizer="${method#*_}" --update_batch_size="$shots" --logdir="$SINUSOID_DIR" \
         --num_trials="$TRIALS" ${settings[@]+"${settings[@]}"}
       printf '\n'
     done
@@ -309,7 +317,9 @@ search_table1() {  # every setting that was tried, two trials at 5 shots; prints
   local line i=0
   while read -r line; do
     i=$((i + 1))
-    printf 'sinusoid.%s --update_batch_size=5 --num_heldout_amplitudes=4 --num_trials=2 --logdir=%q\n' "$line" "$SINUSOID_DIR-search/$i"
+    printf 'sinusoid.%s --update_batch_size=5 --num_heldout_amplitudes=4 --num_trials=2 ' "$line"
+    quoted --logdir="$SINUSOID_DIR-search/$i"
+    printf '\n'
   done <sinusoid/search.txt | sweep || failed=1
   $PY -m sinusoid.report --logdir="$SINUSOID_DIR-search" --table1="$SINUSOID_DIR-search/table"
 }

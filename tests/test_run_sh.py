@@ -56,6 +56,19 @@ def test_table2_is_every_trial_of_every_row_in_the_preset_s_settings_and_then_it
     assert commands[1].startswith("pose_code.summarize --out=results/table2") and "finetune+wd" in commands[1]
 
 
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
+def test_a_folder_s_name_reaches_the_launcher_as_it_is(run, tmp_path, locale):
+    name = 'it\'s a "dat\u00e9" $HOME `x` & \\ *'
+    folder = tmp_path / name
+    folder.mkdir()
+    for file in ("train_data.pkl", "val_data.pkl"):
+        (folder / file).touch()
+    runs, _ = run("table3", TRIALS="1", DATA_DIR=str(folder), LC_ALL=locale)
+    assert len(runs) == 4 and all(words[1] == f"--data_dir={folder}" for words in runs)
+    refused = run("table3", check=False, LOG_DIR=str(tmp_path / "a\nb"))
+    assert refused.returncode == 1 and "newline" in refused.stderr and "Traceback" not in refused.stderr
+
+
 def test_the_paper_s_preset_changes_upstream_s_defaults_in_a_few_flags_only(run):
     runs, _ = run("table3", TRIALS="1")
     own = {words[0].removeprefix("pose_code."): words[3:-1] for words in runs}
