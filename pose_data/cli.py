@@ -104,4 +104,7 @@ def _is_alive(process):
         return False
     except OSError:  # another user's
         pass
-    return True
+    try:  # one that has ended and waits for its parent to notice is still there for kill
+        return Path(f"/proc/{process}/stat").read_bytes().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
+    except OSError:
+        return True

@@ -4,6 +4,7 @@ A fault test says what it did with record_property("kills", number) or record_pr
 """
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +13,7 @@ _COUNTED = ("kills", "inputs")
 
 def pytest_addoption(parser):
     parser.addoption("--rounds", type=int, default=1, help="multiplies what the fault tests try")
-    parser.addoption("--counts", help="JSON file for the counts of the fault tests")
+    parser.addoption("--counts", help="JSON file for the counts; those of tests that are not run now stay in it")
 
 
 @pytest.fixture
@@ -40,5 +41,7 @@ def pytest_terminal_summary(terminalreporter, config):
         what = f"{row['file']} {row['test']} {row['outcome']}"
         terminalreporter.line(f"{row['kills']:6} kills {row['inputs']:7} inputs  {what}")
     if path := config.getoption("counts"):
-        with open(path, "w") as file:
-            json.dump({"rounds": config.getoption("rounds"), "rows": rows}, file, indent=1)
+        known = json.loads(Path(path).read_text())["rows"] if Path(path).exists() else []
+        by_test = {(row["file"], row["test"]): row for row in [*known, *rows]}
+        kept = {"rounds": config.getoption("rounds"), "rows": [row for _, row in sorted(by_test.items())]}
+        Path(path).write_text(json.dumps(kept, indent=1) + "\n")

@@ -31,7 +31,7 @@ TINY_SINUSOID = ["--update_batch_size=3", "--num_theta_samples=1", "--summary_ev
 TRAINING = {
     "pose_code/np_bbb": [*TINY_NP, "--num_updates=12"],
     "pose_code/maml_bbb": [*TINY_MAML, "--metatrain_iterations=12"],
-    "sinusoid/cnp": [*TINY_SINUSOID, "--num_updates=12", "--num_trials=2", "--regularizer=weights"],
+    "sinusoid/cnp": [*TINY_SINUSOID, "--num_updates=12", "--regularizer=weights"],
 }
 
 

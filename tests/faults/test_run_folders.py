@@ -22,12 +22,13 @@ def test_a_damaged_checkpoint_is_refused_by_name_or_holds_what_it_held(tmp_path,
         path.write_bytes(damaged)
         try:
             assert checkpoints.load_note(path) == note, f"mutant {number}"
-            loaded = checkpoints.load(path)
-            assert loaded.keys() == arrays.keys(), f"mutant {number}"
+            loaded = checkpoints.load(path, {name: array.shape for name, array in arrays.items()})
             for name, array in loaded.items():
                 np.testing.assert_array_equal(array, arrays[name], err_msg=f"mutant {number}")
         except UserError as error:
-            assert str(error).startswith(f"{path}: damaged checkpoint") and "delete it" in str(error)
+            assert str(error).startswith(
+                (f"{path}: damaged checkpoint", f"{path}: holds the weights of another network")
+            )
             refused += 1
     assert refused > 100 * rounds
     record_property("inputs", 300 * rounds)
