@@ -176,14 +176,22 @@ def markdown(rows):
 
 
 def differences(rows):
-    """A line for each pair of a plain and a regularized row of several trials: how far apart the means are, in standard
-    errors of the difference."""
+    """A line for each plain and regularized row, of the same data, preset and shots and several trials each: how far
+    apart their means are, in standard errors of the difference."""
     lines = []
+    methods = [row["method"] for row in rows]
     for plain, regularized in itertools.product(rows, rows):
-        pair = plain["method"], regularized["method"]
-        if pair in _PAIRS and plain["std"] and regularized["std"] and not plain["run"].startswith("sinusoid"):
-            gain = plain["mean"] - regularized["mean"]
-            errors = gain / math.hypot(*(row["std"] / math.sqrt(row["trials"]) for row in (plain, regularized)))
-            where = "below" if gain > 0 else "above"
-            lines.append(f"\n{pair[1]} is {abs(gain):.2f} {where} {pair[0]}, {abs(errors):.1f} standard errors.")
+        same = all(plain[name] == regularized[name] for name in ("data", "preset", "shots"))
+        if not same or (plain["method"], regularized["method"]) not in _PAIRS or plain["run"].startswith("sinusoid"):
+            continue
+        if not all(row["std"] and math.isfinite(row["std"]) for row in (plain, regularized)):
+            continue
+        gain = plain["mean"] - regularized["mean"]
+        errors = gain / math.hypot(*(row["std"] / math.sqrt(row["trials"]) for row in (plain, regularized)))
+        names = [
+            row["method"] + (f" `{row['preset']}/{row['run']}`" if methods.count(row["method"]) > 1 else "")
+            for row in (regularized, plain)
+        ]
+        where = "below" if gain > 0 else "above"
+        lines.append(f"\n{names[0]} is {abs(gain):.2f} {where} {names[1]}, {abs(errors):.1f} standard errors.")
     return lines

@@ -146,10 +146,11 @@ class _Curve:
             try:
                 with open(path, newline="") as file:
                     rows = list(csv.DictReader(file))
-                if rows and None in rows[-1].values():
+                if rows and not _is_whole(rows[-1]):
                     del rows[-1]  # a full disk cut it short
-                for row in rows:
-                    [float(value) for value in row.values()]
+                iterations = [int(row["iteration"]) for row in rows]
+                if not all(map(_is_whole, rows)) or iterations != sorted(set(iterations)):
+                    raise ValueError("a row that is none, or in the wrong place")
                 kept = [row for row in rows if int(row["iteration"]) <= step]
             except (ValueError, TypeError, KeyError, csv.Error) as error:
                 raise UserError(f"{path}: damaged ({error!r}); delete it to go on without its rows") from None
@@ -167,6 +168,14 @@ class _Curve:
         row = {"iteration": step, "seconds": round(seconds, 1), **{k: f"{v:.6g}" for k, v in row.items()}}
         with open(self.path, "a", newline="") as file:
             self._write(file, [row], header=file.tell() == 0)
+
+
+def _is_whole(row):
+    """Whether a row of a curve, a dict of texts, has a number in each column and none beyond."""
+    try:
+        return None not in row and bool(list(map(float, row.values())))
+    except (TypeError, ValueError):
+        return False
 
 
 def _own_flags():

@@ -64,29 +64,59 @@ def atomic_path(path):
     failure.
 
     The temporary name starts with a dot and ends in the suffix of `path` (libraries choose formats by it). One that a
-    killed process left is removed. An OSError names `path`.
+    killed process left is removed; on a disk that several machines write to, let one of them write a path. An OSError
+    names `path`.
     """
     path = Path(path)
-    temporary, old = (path.with_name(f".{path.stem}.{os.getpid()}.{kind}{path.suffix}") for kind in ("tmp", "old"))
     try:
-        for left in path.parent.glob(f".{glob.escape(path.stem)}.*{glob.escape(path.suffix)}"):
-            process, _, kind = left.name.removeprefix(f".{path.stem}.").removesuffix(path.suffix).partition(".")
-            if process.isdecimal() and kind in ("tmp", "old") and not _is_alive(int(process)):
-                remove(left)
+        _remove_left(path, "tmp")
+        temporary = _beside(path, "tmp")
         try:
             yield temporary
-            if temporary.is_dir() and path.exists():  # a folder replaces none that has something in it
-                path.rename(old)
-            os.replace(temporary, path)
+            with set_aside([path] if temporary.is_dir() else []):  # a folder replaces none that has something in it
+                os.replace(temporary, path)
         finally:
             remove(temporary)
-            remove(old)
     except OSError as error:
-        if error.filename:
+        if error.filename or not (error.errno or "requested and" in str(error)):
             raise
         # Of a full disk Python does not say which file it was, and NumPy not even that it was full.
         why = error.strerror or f"{os.strerror(errno.ENOSPC)} ({error})"
         raise OSError(error.errno or errno.ENOSPC, why, str(path)) from error
+
+
+@contextlib.contextmanager
+def set_aside(paths):
+    """Within, the files and folders `paths` have hidden names. Then they are deleted, with those that a killed process
+    left so; on failure those that nothing has replaced come back."""
+    paths = [Path(path) for path in paths]
+    moved = []
+    try:
+        for path in paths:
+            if path.exists():
+                path.rename(_beside(path, "old"))
+                moved.append(path)
+        yield
+    except BaseException:
+        for path in moved:
+            if not path.exists():
+                _beside(path, "old").rename(path)
+        raise
+    for path in paths:
+        _remove_left(path, "old")
+
+
+def _beside(path, kind):
+    return path.with_name(f".{path.stem}.{os.getpid()}.{kind}{path.suffix}")
+
+
+def _remove_left(path, kind):
+    """Remove what this process, or one that is no more, had beside `path`."""
+    end = f".{kind}{path.suffix}"
+    for left in path.parent.glob(f".{glob.escape(path.stem)}.*{glob.escape(end)}"):
+        process = left.name.removeprefix(f".{path.stem}.").removesuffix(end)
+        if process.isdecimal() and (int(process) == os.getpid() or not _is_alive(int(process))):
+            remove(left)
 
 
 def remove(path):

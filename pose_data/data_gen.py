@@ -20,7 +20,7 @@ import numpy as np
 from absl import flags
 
 from pose_data import pickles, rotate_folder, shards
-from pose_data.cli import UserError, atomic_path, remove, run_main
+from pose_data.cli import UserError, atomic_path, run_main, set_aside
 
 FLAGS = flags.FLAGS
 
@@ -95,18 +95,18 @@ def main(_):
     out_dir = Path(FLAGS.out_dir)
     out_dir.mkdir(parents=True, exist_ok=True)
     written = []
-    with contextlib.ExitStack() as files:  # they appear together, when all are written
+    with contextlib.ExitStack() as new:  # they appear together, when all are written
         for name, part in parts.items():
             if part:
                 path = out_dir / f"{name}_data{'.pkl' if FLAGS.format == 'pickle' else ''}"
                 part_labels = np.array(list(itertools.islice(labels, len(part))))
                 views = (read_views(folder, part_labels.shape[1]) for folder in part)
                 names = [f"{folder.parent.name}/{folder.name}" for folder in part]
-                write_split(files.enter_context(atomic_path(path)), views, part_labels, names)
+                write_split(new.enter_context(atomic_path(path)), views, part_labels, names)
                 written.append(f"{path}: {len(part)} objects x {part_labels.shape[1]} views")
-        for name in parts:  # of an earlier split: its held-out objects may train now
-            remove(out_dir / f"{name}_data.pkl")
-            remove(out_dir / f"{name}_data")
+        # Never beside those of an earlier split, whose held-out objects may train now.
+        with set_aside(out_dir / f"{name}_data{suffix}" for name in parts for suffix in (".pkl", "")):
+            new.close()
     print("\n".join(written))
     for name, split in (("validation", parts["val"]), ("test", parts["test"])):
         if split:

@@ -94,7 +94,7 @@ def find_models(cad_dir, classes_to_skip):
             f"--CAD_dir={cad_dir}: no models; expected {cad_dir}/<class>/<number>.off (or {', '.join(SUFFIXES[1:])})"
             f" in classes other than {','.join(classes_to_skip)}"
         )
-    return models
+    return dict(sorted(models.items()))
 
 
 def _warn(message):

@@ -6,6 +6,7 @@ Takes about 0.05 s a model; models whose .stl is newer than the source are skipp
 step (mujoco_render.py reads every format itself, so the CAD folder may be read-only): it is for other tools.
 """
 
+import codecs
 import contextlib
 import io
 import itertools
@@ -37,11 +38,11 @@ def read_triangles(path):
     path = Path(path)
     if not path.is_file():  # to open a pipe would wait for ever
         raise UserError(f"{path}: cannot be read as a mesh (no such file)")
-    data = path.read_bytes()
     is_off = path.suffix.lower() == ".off"
     if not is_off:
         import trimesh  # noqa: F401 - here: it takes a second; and before the limit, for its libraries are large
     try:
+        data = path.read_bytes()
         # Of what a file holds some readers make far more: a GLB can show one mesh a million times.
         with _memory_limit(2**29 + 100 * len(data)), warnings.catch_warnings():
             warnings.simplefilter("error", RuntimeWarning)  # of NumPy: numbers out of range
@@ -65,12 +66,12 @@ def read_triangles(path):
 
 def _read_off(data, _):
     """-> (vertices float [V, 3], triangles int [F, 3]) of the text of an OFF file."""
-    lines = (line.partition(b"#")[0].split() for line in data.splitlines())
+    lines = (line.partition(b"#")[0].split() for line in data.removeprefix(codecs.BOM_UTF8).splitlines())
     lines = [line for line in lines if line]
-    if not lines or not re.fullmatch(rb"C?OFF.*", lines[0][0]):
+    if not lines or not re.fullmatch(rb"C?N?OFF.*", lines[0][0]):
         raise ValueError("it does not begin with OFF")
     # The numbers may follow in the same line, even without a blank, as in ModelNet.
-    first = [lines[0][0].removeprefix(b"C").removeprefix(b"OFF"), *lines[0][1:]]
+    first = [lines[0][0].partition(b"OFF")[2], *lines[0][1:]]
     counts, *lines = [line for line in (list(filter(None, first)), *lines[1:]) if line]
     num_vertices, num_faces = (int(count) for count in counts[:2])
     if min(num_vertices, num_faces) < 0 or len(lines) != num_vertices + num_faces:
@@ -109,9 +110,14 @@ def _read_with_trimesh(data, file_type):
         announced = re.search(rb"^element\s+face\s+(\d+)", data, re.MULTILINE)
         if announced and int(announced[1]) > len(faces):
             raise ValueError(f"it has {len(faces)} of {int(announced[1])} faces")
-    if file_type == "stl" and len(data) != 84 + 50 * len(faces) and data.lower().count(b"facet") != 2 * len(faces):
+    if file_type == "stl" and len(data) != 84 + 50 * len(faces) and _num_facets(data) != len(faces):
         raise ValueError("it ends too early, or has lines that are no STL")
     return mesh.vertices, faces
+
+
+def _num_facets(data):
+    """Of an ASCII STL file."""
+    return len(re.findall(rb"^[ \t]*endfacet\b", data, re.MULTILINE | re.IGNORECASE))
 
 
 @contextlib.contextmanager

@@ -70,13 +70,6 @@ def image_paths(folder):
 
 
 @contextlib.contextmanager
-def _errors_for_warnings():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        yield
-
-
-@contextlib.contextmanager
 def open_view(path):
     """Yield a view as a PIL image of at most MAX_IMAGE_SIZE x MAX_IMAGE_SIZE pixels, 8 bits a channel, to be decoded
     within. Raises UserError, also for what Pillow finds there, when it is damaged or no such image.
@@ -87,14 +80,17 @@ def open_view(path):
             raise ValueError("not a file")
         # Pillow warns, or raises an Exception, of sizes that it takes for an attack: here a smaller one is too large.
         # Its readers of other formats run programs, such as Ghostscript.
-        with _errors_for_warnings(), Image.open(path, formats=["PNG"]) as image:
-            if max(image.size) > MAX_IMAGE_SIZE:
-                raise ValueError(f"{image.width}x{image.height} pixels are more than {MAX_IMAGE_SIZE} a side")
-            if image.mode not in ("1", "L", "LA", "P", "RGB", "RGBA"):
-                raise ValueError(f"pixels of kind {image.mode}, not of 8 bits")
-            if getattr(image, "n_frames", 1) > 1:
-                raise ValueError(f"{image.n_frames} images in one file")
-            yield image
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path, formats=["PNG"]) as image:
+                if max(image.size) > MAX_IMAGE_SIZE:
+                    raise ValueError(f"{image.width}x{image.height} pixels are more than {MAX_IMAGE_SIZE} a side")
+                if image.mode not in ("1", "L", "LA", "P", "RGB", "RGBA"):
+                    raise ValueError(f"pixels of kind {image.mode}, not of 8 bits")
+                if getattr(image, "n_frames", 1) > 1:
+                    raise ValueError(f"{image.n_frames} images in one file")
+                yield image
     except FileNotFoundError as error:
         raise UserError(f"{path}: missing; run mujoco_render.py again and copy the folder anew") from error
     except PermissionError:

@@ -41,7 +41,6 @@ def pytest_terminal_summary(terminalreporter, config):
         what = f"{row['file']} {row['test']} {row['outcome']}"
         terminalreporter.line(f"{row['kills']:6} kills {row['inputs']:7} inputs  {what}")
     if path := config.getoption("counts"):
-        known = json.loads(Path(path).read_text())["rows"] if Path(path).exists() else []
+        known = json.loads(Path(path).read_text()) if Path(path).exists() else []
         by_test = {(row["file"], row["test"]): row for row in [*known, *rows]}
-        kept = {"rounds": config.getoption("rounds"), "rows": [row for _, row in sorted(by_test.items())]}
-        Path(path).write_text(json.dumps(kept, indent=1) + "\n")
+        Path(path).write_text(json.dumps([row for _, row in sorted(by_test.items())], indent=1) + "\n")

@@ -85,6 +85,21 @@ def test_atomic_path_removes_what_a_killed_process_left_and_nothing_else(tmp_pat
     assert {path.name for path in tmp_path.iterdir()} == {"a.png", *others}
 
 
+def test_a_folder_takes_the_place_of_another_or_the_other_stays(tmp_path, monkeypatch):
+    path = tmp_path / "data"
+    for content in ("old", "new"):
+        with atomic_path(path) as temporary:
+            temporary.mkdir()
+            (temporary / "file").write_text(content)
+    assert (path / "file").read_text() == "new"
+    own = tmp_path / f".data.{os.getpid()}.tmp"  # of a killed process with the same number
+    own.mkdir()
+    monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt), atomic_path(path) as temporary:
+        temporary.mkdir()
+    assert (path / "file").read_text() == "new" and list(tmp_path.iterdir()) == [path]
+
+
 def test_atomic_path_names_the_file_of_an_error(tmp_path):
     with pytest.raises(OSError) as error, atomic_path(tmp_path / "a.png"):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

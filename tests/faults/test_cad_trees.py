@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -209,14 +210,20 @@ def nobody():
     os.setuid(65534)
 
 
+@pytest.fixture
+def open_folder():
+    """A folder that others may enter; pytest's are for their user alone."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        if not all(path.stat().st_mode & 0o001 for path in (REPO, *REPO.parents, *Path(folder).parents)):
+            pytest.skip("another user may not be here")
+        yield Path(folder)
+
+
 @pytest.mark.skipif(os.getuid() != 0, reason="becomes another user")
-@pytest.mark.skipif(not all(path.stat().st_mode & 0o001 for path in REPO.parents), reason="who may not be here")
 @pytest.mark.parametrize("script", ["off_to_stl", "mujoco_render", "resize_images", "data_gen"])
-def test_what_may_not_be_read_is_named_and_nothing_left_out(script, tmp_path_factory, record_property):
-    tmp_path = Path(tmp_path_factory.mktemp("unreadable"))
-    for folder in (tmp_path, *tmp_path.parents):
-        if not folder.stat().st_mode & 0o005:  # pytest's own are for their user alone
-            folder.chmod(0o755)
+def test_what_may_not_be_read_is_named_and_nothing_left_out(script, open_folder, record_property):
+    tmp_path = open_folder
     cad = tmp_path / "CAD"
     if script in ("off_to_stl", "mujoco_render"):
         write_models(cad, ["car/01", "bus/01"])

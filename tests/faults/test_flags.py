@@ -49,7 +49,7 @@ def print_numeric_flags(module):
 def test_a_numeric_flag_at_its_edge_gives_a_result_or_one_line(
     script, data_dir, tmp_path, rounds, record_property  # noqa: F811
 ):  # fmt: skip
-    """--rounds=1 tries some, --rounds=30 and more every one of them."""
+    """--rounds=1 tries eight, --rounds=30 every one of them."""
     cases = edges(script)
     order = np.random.default_rng(rounds).permutation(len(cases))[: 8 * rounds]
     folder, name = script.split("/")
@@ -63,7 +63,7 @@ def test_a_numeric_flag_at_its_edge_gives_a_result_or_one_line(
         assert "Traceback" not in done.stderr and done.returncode in (0, 1), case
         assert len(errors) == done.returncode, case
         if errors:
-            assert f"--{flag}" in errors[0] or flag in errors[0] or str(logdir) in errors[0], case
+            assert f"--{flag}" in errors[0] or "not finite" in errors[0] or "the loss of iteration" in errors[0], case
         results = list(logdir.rglob("result.json"))
         assert bool(results) == (done.returncode == 0), case
     record_property("inputs", len(order))

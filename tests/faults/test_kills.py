@@ -60,14 +60,17 @@ class Command:
     def __init__(self, arguments, log, **kwargs):
         with open(log, "a") as file:
             self._process = subprocess.Popen(arguments, stdout=file, stderr=file, cwd=REPO, **kwargs)
-        self.send_signal, self.wait = self._process.send_signal, self._process.wait
+        self.send_signal = self._process.send_signal
+
+    def wait(self):
+        return self._process.wait(timeout=300)
 
 
 class Script:
     """A training script as what `kill_until_done` starts."""
 
     def __init__(self, *arguments):
-        self._fork = start_script(*arguments)
+        self._fork = start_script(*arguments, seconds=300)
         self.send_signal = self._fork.send_signal
 
     def wait(self):
@@ -224,19 +227,23 @@ class Changes:
             os.write(1, b"change\n")
 
 
-def kill_at_changes(script, folder, rng, times, whole):
+def kill_at_changes(script, folder, rng, times, whole, before=lambda: None, after=lambda: None):
     """Run a script killed before a change of a file, then to its end, `times` times, for different changes.
 
-    script: arguments of start_script, which writes below `folder`; whole: called after each time. Returns the kills.
+    script: arguments of start_script, which writes below `folder`; whole: called after each time; before, after: called
+    around each kill. Returns the kills.
     """
     counted = run_script(*script, before=Changes(str(folder)))
     assert counted.returncode == 0, counted.stderr
     number = counted.stdout.count("change\n")
+    assert number
     whole()
     for last in rng.permutation(number)[:times] + 1:
         shutil.rmtree(folder)
+        before()
         killed = run_script(*script, before=Changes(str(folder), int(last)))
         assert killed.returncode == -signal.SIGKILL, killed
+        after()
         done = run_script(*script)
         assert done.returncode == 0 and "Traceback" not in done.stderr, f"change {last} of {number}: {done.stderr}"
         try:
@@ -260,16 +267,30 @@ def test_a_step_killed_before_any_change_of_a_file_ends_in_the_same_bytes(
 ):
     write_views(tmp_path / "views", ["car/01", "car/02", "chair/01"], 2)
     data = [f"--data_dir={tmp_path}/views"] if script == "data_gen" else []
-    files = []
+    out, files = tmp_path / "out", []
+    command_line = ("pose_data", script, *data, *flags, f"--out_dir={out}")
+    if script == "data_gen":  # in place of an earlier split
+        assert run_script(*command_line, "--seed=4", "--format=pickle").returncode == 0
+        earlier = all_files(out)
 
     def whole():
-        files.append(all_files(tmp_path / "out"))
+        files.append(all_files(out))
         assert files[-1] == files[0]
 
-    command_line = ("pose_data", script, *data, *flags, f"--out_dir={tmp_path / 'out'}")
-    record_property(
-        "kills", kill_at_changes(command_line, tmp_path / "out", np.random.default_rng(0), 10 * rounds, whole)
-    )
+    def before():
+        for name, data in earlier.items() if script == "data_gen" else ():
+            out.mkdir(exist_ok=True)
+            (out / name).write_bytes(data)
+
+    def after():
+        if script == "data_gen":  # never some objects of one split beside others of another
+            found = {name: data for name, data in all_files(out).items() if not name.startswith(".")}
+            assert found.items() <= earlier.items() or found.items() <= files[0].items()
+            assert earlier != files[0]
+
+    steps = {"whole": whole, "before": before, "after": after}
+    kills = kill_at_changes(command_line, out, np.random.default_rng(0), 10 * rounds, **steps)
+    record_property("kills", kills)
 
 
 @pytest.mark.parametrize("script", TRAINING)
@@ -290,7 +311,7 @@ def test_a_training_run_killed_before_any_change_of_a_file_ends_in_the_same_weig
 def test_what_a_checkpoint_holds_is_in_the_curve_and_in_tensorboard_when_the_run_is_killed(data_dir, tmp_path, rounds):
     script, checkpoints = training("pose_code/np_bbb", data_dir, tmp_path), []
     for number in range(rounds):
-        run = start_script(*script, "--num_updates=1000000", f"--trial={number}")
+        run = start_script(*script, "--num_updates=1000000", f"--trial={number}", seconds=300)
         (folder,) = wait_for(lambda number=number: list(tmp_path.glob(f"*trial-{number}")))
         wait_for((folder / "checkpoint-last.npz").exists)
         time.sleep(np.random.default_rng(number).uniform(0, 0.1))

@@ -1,5 +1,6 @@
 """Damaged files in a run's folder: refused by name, or read as they were; never taken for something else."""
 
+import csv
 import shutil
 
 import numpy as np
@@ -46,6 +47,11 @@ def half_done(data_dir, tmp_path_factory):  # noqa: F811
     return folder, *files, records(folder)
 
 
+def rows_of(path):
+    with open(path, newline="") as file:
+        return list(csv.reader(file))[1:]
+
+
 @pytest.mark.parametrize(
     "name", ["checkpoint-last.npz", "checkpoint-final.npz", "result.json", "curve.csv", "flags.cfg"]
 )
@@ -59,15 +65,18 @@ def test_a_run_goes_on_from_a_damaged_folder_or_says_which_file_to_delete(
         for other, data in (before | {name: damaged}).items():
             (folder / other).write_bytes(data)
         done = run_script(*script)
+        if name == "curve.csv" and not done.returncode:  # a number that is another number cannot be told
+            (folder / name).write_bytes(after[name])
         if done.returncode:
             errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
             assert len(errors) == 1 and "Traceback" not in done.stderr, f"mutant {number}: {done.stderr}"
             assert str(folder / name) in errors[0] and "delete it" in errors[0], f"mutant {number}: {errors[0]}"
             (folder / name).unlink()
             done = run_script(*script)
+            if name == "curve.csv":  # the rows up to the checkpoint are gone, and the others as they should be
+                assert [row[0] for row in rows_of(folder / name)] == [str(i) for i in range(7, 13)]
+                (folder / name).write_bytes(after[name])
         assert done.returncode == 0, f"mutant {number}: {done.stderr}"
-        if name == "curve.csv":  # its rows are gone, and none is wrong
-            (folder / name).write_bytes(after[name])
         assert_same_records(folder, expected)
         shutil.rmtree(folder)
     record_property("inputs", rounds)
