@@ -38,8 +38,8 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_leaves_finite_checkpoints(
 
 @pytest.fixture(scope="module")
 def road(request):
-    """A function: the road from meshes to results in an environment; returns all files and what was printed. MAML goes it
-    with --rounds=2 and more."""
+    """A function: the road from meshes to results in an environment; returns all files and what was printed. MAML goes
+    along with --rounds=2 and more."""
     maml = "python -W always -m pose_code.maml_bbb" if request.config.getoption("rounds") > 1 else "true"
 
     def run(folder, **variables):
