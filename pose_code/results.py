@@ -18,7 +18,7 @@ from pose_data.cli import UserError, atomic_path
 # shots of the sinusoid.
 Method = collections.namedtuple("Method", "label paper upstream_iterations")
 METHODS = {
-    "lookup": Method("look-up of the support views", None, None),
+    "lookup": Method("look-up of {shots} views", None, None),
     "finetune": Method("FT", (7.33, 0.35), None),
     "finetune+wd": Method("FT + weight decay", (6.16, 0.12), None),
     "maml_vanilla": Method("MAML", (5.39, 1.31), 10000),
@@ -95,7 +95,8 @@ def label(result):
     """The method's name in a table."""
     noise = " + label noise" if result["flags"].get("label_noise") else ""
     precision = ", bfloat16" if result["flags"].get("precision") == "mixed_bfloat16" else ""
-    return METHODS[result["key"]].label + noise + precision
+    name = METHODS[result["key"]].label.format(shots=result["flags"].get("update_batch_size"))
+    return name + noise + precision
 
 
 def std(errors):

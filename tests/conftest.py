@@ -29,9 +29,8 @@ def pytest_terminal_summary(terminalreporter, config):
             if report.when == "call" and set(properties) & set(_COUNTED):
                 file, _, test = report.nodeid.partition("::")
                 counts = {name: properties.get(name, 0) for name in _COUNTED}
-                rows.append(
-                    {"file": file, "test": test, **counts, "seconds": round(report.duration), "outcome": outcome}
-                )
+                row = {"file": file, "test": test, "rounds": config.getoption("rounds"), **counts}
+                rows.append(row | {"seconds": round(report.duration), "outcome": outcome})
     if not rows:
         return
     rows.sort(key=lambda row: (row["file"], row["test"]))
