@@ -1,12 +1,14 @@
 """Work spread over processes that end with their parent, and a progress line."""
 
 import concurrent.futures
+import importlib.util
 import multiprocessing
 import os
 import signal
 import threading
 import time
 from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 
 from pose_data.cli import UserError
 
@@ -61,6 +63,11 @@ def run_tasks(function, tasks, num_workers, report):
 
 def _start_worker():
     os.environ["LP_NUM_THREADS"] = "0"  # software OpenGL draws in this thread: the processes are the parallelism
+    # Gymnasium imports glfw, which looks for its library in a process of its own; killed meanwhile, that one prints a
+    # traceback. Told where it is, glfw does not look.
+    if glfw := importlib.util.find_spec("glfw"):
+        for library in sorted(Path(glfw.origin).parent.glob("x11/libglfw.so")):
+            os.environ.setdefault("PYGLFW_LIBRARY", str(library))
     # A SIGKILL of the parent tells the workers nothing; without this they would wait for work for ever.
     threading.Thread(target=_exit_with_parent, daemon=True).start()
 
