@@ -57,13 +57,15 @@ QUICK_maml=("${SMALL_maml[@]}" --metatrain_iterations=300 --summary_every=10 --c
 QUICK_maml_vanilla=("${QUICK_maml[@]}" --noweight_decay)
 QUICK_maml_bbb=("${QUICK_maml[@]}" --beta=1e-4 --var=-5)
 
-# Table 1. MAML and CNP: upstream's settings. The regularized columns: chosen by `bash run.sh search_table1` on training
-# amplitudes held out for it.
-TABLE1_maml_none=()
-TABLE1_maml_activations=(--beta=0.5 --num_updates=5)
+# Table 1, chosen by `bash run.sh search_table1` on training amplitudes held out for it. An array with the number of
+# shots at its end adds to the one without.
+TABLE1_SGD=(--optimizer=sgd --clip_norm=10)
+TABLE1_maml_none=("${TABLE1_SGD[@]}" --meta_lr=1e-2 --num_updates=5)
+TABLE1_maml_activations=("${TABLE1_SGD[@]}" --meta_lr=1e-2 --num_updates=10 --update_lr=0.03 --beta=0.3)
 TABLE1_maml_weights=(--var=-1 --beta=1e-3 --meta_batch_size=25 --update_lr=1e-3)
-TABLE1_cnp_none=(--update_lr=1e-4)
-TABLE1_cnp_activations=(--beta=300 --update_lr=1e-4)
+TABLE1_cnp_none=("${TABLE1_SGD[@]}" --update_lr=1e-2)
+TABLE1_cnp_activations=("${TABLE1_SGD[@]}" --update_lr=1e-2 --meta_batch_size=4 --beta=300)
+TABLE1_cnp_activations_10=(--beta=600)
 TABLE1_cnp_weights=(--var=-3 --beta=0.3 --meta_batch_size=10)
 # ---------------------------------------------------------------------------------------------------------------------
 
@@ -295,9 +297,9 @@ table1() {
   say "Table 1: six methods, 5 and 10 shots, $TRIALS trials each; half an hour on two cores, one cell a core"
   for shots in 10 5; do
     for method in cnp_weights cnp_activations maml_weights cnp_none maml_activations maml_none; do  # the longest first
-      local -n settings=TABLE1_$method
+      local -n settings=TABLE1_$method settings_of_shots=TABLE1_${method}_$shots
       quoted "sinusoid.${method%_*}" --regularizer="${method#*_}" --update_batch_size="$shots" --logdir="$SINUSOID_DIR" \
-        --num_trials="$TRIALS" ${settings[@]+"${settings[@]}"}
+        --num_trials="$TRIALS" "${settings[@]}" ${settings_of_shots[@]+"${settings_of_shots[@]}"}
       printf '\n'
     done
   done | sweep "$@" || failed=1
@@ -311,13 +313,13 @@ sinusoid_report() {  # FLAGS...
   $PY -m sinusoid.report --logdir="$SINUSOID_DIR" "$@"
 }
 
-search_table1() {  # every setting that was tried, two trials at 5 shots; prints the held-out error of each
+search_table1() {  # every setting that was tried, two trials, at 5 shots or the line's; prints their held-out errors
   setup
   say "Settings for Table 1, on 4 of the 20 training amplitudes, held out: about an hour on two cores"
-  local line i=0
-  while read -r line; do
+  local script line i=0
+  while read -r script line; do
     i=$((i + 1))
-    printf 'sinusoid.%s --update_batch_size=5 --num_heldout_amplitudes=4 --num_trials=2 ' "$line"
+    printf 'sinusoid.%s --update_batch_size=5 --num_heldout_amplitudes=4 --num_trials=2 %s ' "$script" "$line"
     quoted --logdir="$SINUSOID_DIR-search/$i"
     printf '\n'
   done <sinusoid/search.txt | sweep || failed=1

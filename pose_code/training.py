@@ -52,6 +52,14 @@ flags.DEFINE_integer(
 )
 flags.DEFINE_integer("meta_batch_size", 10, "tasks per outer step", lower_bound=1, upper_bound=10_000)
 flags.DEFINE_bool("train", True, "train (resuming if there is a checkpoint), then evaluate; False only evaluates")
+flags.DEFINE_enum(
+    "optimizer", "adam", ("adam", "sgd"),
+    "of the outer step; Adam enlarges the steps of weights that few tasks train, such as those of a one-hot, and "
+    "memorizes faster for it",
+)  # fmt: skip
+flags.DEFINE_float(
+    "clip_norm", None, "norm to which the outer gradient over all weights is cut; unset: none", lower_bound=1e-9
+)
 flags.DEFINE_integer("summary_every", 100, "iterations between progress lines, curve rows and summaries", lower_bound=1)
 flags.DEFINE_integer("checkpoint_every", 1000, "iterations between checkpoints", lower_bound=1)
 flags.DEFINE_integer(
@@ -217,15 +225,19 @@ def _cpu_has_bfloat16():
 
 
 def make_optimizers(learning_rate, rho_learning_rate, weight_decay):
-    """Adam with TF1's epsilon for means and point weights and for rho (None: the rate of the means). weight_decay: a
-    step's, as contrib counted it, not times the rate."""
+    """--optimizer for means and point weights and for rho (None: the rate of the means), Adam with TF1's epsilon.
+    weight_decay: a step's, as contrib counted it, not times the rate."""
 
-    def adam(rate):
-        if weight_decay and rate:
-            return keras.optimizers.AdamW(rate, weight_decay=weight_decay / rate, epsilon=1e-8)
-        return keras.optimizers.Adam(rate, epsilon=1e-8)
+    def optimizer(rate):
+        decay = weight_decay / rate if weight_decay and rate else None
+        if FLAGS.optimizer == "sgd":
+            return keras.optimizers.SGD(rate, weight_decay=decay)
+        return keras.optimizers.Adam(rate, weight_decay=decay, epsilon=1e-8)
 
-    return {"mean": adam(learning_rate), "rho": adam(learning_rate if rho_learning_rate is None else rho_learning_rate)}
+    return {
+        "mean": optimizer(learning_rate),
+        "rho": optimizer(learning_rate if rho_learning_rate is None else rho_learning_rate),
+    }
 
 
 class Run:
@@ -245,13 +257,13 @@ class Run:
             for name, variable in weights.rho.items():
                 self.variables[f"{module}/{name}_rho"] = variable
                 groups["rho"].append(variable)
-        self.optimizers = []  # (Adam, its variables): one for means and point weights, one for the rho of posteriors
+        self.optimizers = []  # (optimizer, its variables), for means and point weights, and for rho
         for group, variables in groups.items():
             if variables:
                 optimizers[group].build(variables)
                 self.optimizers.append((optimizers[group], variables))
                 state = enumerate(optimizers[group].variables)
-                self.variables |= {f"adam_{group}/{i}": variable for i, variable in state}
+                self.variables |= {f"{FLAGS.optimizer}_{group}/{i}": variable for i, variable in state}
         # No Python control flow here depends on tensors, and autograph's conversion takes seconds.
         self.predict = tf.function(learner.predict, autograph=False)
         self.train_steps = tf.function(self._train_steps, autograph=False, jit_compile=FLAGS.jit_compile)
@@ -342,7 +354,10 @@ class Run:
                 # No trial's loss depends on another's weights, so the gradient of the sum has each one's own. The
                 # optimizer adds up the replicas' gradients.
                 loss = tf.reduce_sum(metrics["full_loss"]) / num_replicas
-            gradients = tape.gradient(loss, [variables for _, variables in self.optimizers])
+            variables = [variables for _, variables in self.optimizers]
+            gradients = tape.gradient(loss, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+            if FLAGS.clip_norm is not None:
+                gradients = _clip(gradients, FLAGS.clip_norm)
             for (optimizer, variables), group in zip(self.optimizers, gradients, strict=True):
                 optimizer.apply_gradients(zip(group, variables, strict=True))
             self.metric_names = list(metrics)
@@ -426,6 +441,18 @@ class Run:
             lambda *parts: np.stack(parts).reshape(len(steps), len(self.trials), *parts[0].shape),
             *(batch for step in batches for batch in step),
         )
+
+
+def _clip(gradients, norm):
+    """Each trial's gradient over all weights, cut to `norm`. gradients: nested lists of tensors [trials, ...], to be
+    added up over the replicas; what is returned adds up to the clipped sum."""
+    context = tf.distribute.get_replica_context()
+    num_replicas = context.num_replicas_in_sync
+    if num_replicas > 1:
+        gradients = context.all_reduce("SUM", gradients)
+    squares = [tf.reduce_sum(tf.reshape(g, [g.shape[0], -1]) ** 2, axis=1) for g in tf.nest.flatten(gradients)]
+    factor = norm / tf.maximum(tf.sqrt(tf.add_n(squares)), norm) / num_replicas
+    return tf.nest.map_structure(lambda g: g * tf.reshape(factor, [-1] + [1] * (len(g.shape) - 1)), gradients)
 
 
 def _way_out():

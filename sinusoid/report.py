@@ -19,8 +19,9 @@ from pose_data.cli import UserError, run_main
 FLAGS = flags.FLAGS
 
 COLUMNS = ("shots", "method", "mean", "std", "trials", "paper_mean", "paper_std", "minutes")
-_MAML = ("meta_lr", "update_lr", "num_updates", "test_num_updates", "meta_batch_size", "metatrain_iterations")
-_CNP = ("update_lr", "meta_batch_size", "num_updates")
+_OUTER = ("optimizer", "clip_norm", "meta_batch_size")
+_MAML = (*_OUTER, "meta_lr", "update_lr", "num_updates", "test_num_updates", "metatrain_iterations")
+_CNP = (*_OUTER, "update_lr", "num_updates")
 _WEIGHTS = ("beta", "var", "rho_lr", "num_theta_samples")
 _ACTIVATIONS = ("beta", "num_theta_samples")
 SETTINGS = {
@@ -44,7 +45,10 @@ def table1(runs, prefix):
     for row, (_, trials) in zip(results.table(runs), results.group(runs), strict=True):
         row["minutes"] *= row["trials"]
         used = trials[0]["flags"]
-        settings = ", ".join(f"{name} {used[name]:g}" for name in SETTINGS[row["method"]] if used[name] is not None)
+        settings = ", ".join(
+            f"{name} {value if isinstance(value, str) else f'{value:g}'}"
+            for name in SETTINGS[row["method"]] if (value := used[name]) is not None
+        )  # fmt: skip
         cells = (
             str(row["shots"]), row["method"], results.mean_std(row["mean"], row["std"]),
             results.mean_std(row["paper_mean"], row["paper_std"]), f"{row['train_mean']:.2f}",

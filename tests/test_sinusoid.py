@@ -141,6 +141,20 @@ def test_trials_side_by_side_and_resumed_are_those_trained_alone_and_the_report_
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
 
 
+def test_sgd_with_a_clipped_gradient_takes_a_step_of_the_clipped_norm_in_each_trial(tmp_path):
+    for iterations in (0, 1):
+        done = run(
+            "maml", tmp_path / str(iterations), f"--metatrain_iterations={iterations}", "--num_trials=2",
+            "--optimizer=sgd", "--meta_lr=2", "--clip_norm=0.01",
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+    for folder in (tmp_path / "0").iterdir():
+        before, after = arrays(folder), arrays(tmp_path / "1" / folder.name)
+        squares = [((after[name] - before[name]) ** 2).sum() for name in before if name.startswith("head")]
+        assert len(squares) == 6
+        np.testing.assert_allclose(np.sqrt(sum(squares)), 0.02, rtol=1e-3)
+
+
 def test_a_trial_set_back_to_the_start_as_by_a_kill_between_two_checkpoints_goes_on_by_itself(tmp_path):
     settings = ["--regularizer=activations", "--meta_batch_size=2"]
     for iterations in (2, 4):

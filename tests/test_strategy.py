@@ -16,6 +16,7 @@ TINY = {
     "maml_bbb": [
         "--num_filters=4", "--test_num_updates=1", "--num_updates=1", "--metatrain_iterations=4", "--var=-3",
         "--norm=none",
+        "--optimizer=sgd", "--clip_norm=1",
     ],
 }  # fmt: skip
 
