@@ -20,7 +20,9 @@ FLAGS = flags.FLAGS
 
 COLUMNS = ("shots", "method", "mean", "std", "trials", "paper_mean", "paper_std", "minutes")
 _OUTER = ("optimizer", "clip_norm", "meta_batch_size")
-_MAML = (*_OUTER, "meta_lr", "update_lr", "num_updates", "test_num_updates", "metatrain_iterations")
+_MAML = (
+    *_OUTER, "meta_lr", "update_lr", "test_update_lr", "num_updates", "test_num_updates", "metatrain_iterations",
+)  # fmt: skip
 _CNP = (*_OUTER, "update_lr", "num_updates")
 _WEIGHTS = ("beta", "var", "rho_lr", "num_theta_samples")
 _ACTIVATIONS = ("beta", "num_theta_samples")
