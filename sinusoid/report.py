@@ -2,7 +2,7 @@
 
 1. --table1=PREFIX: PREFIX.md and .csv, each cell beside the paper's, with its settings and minutes; --bars=FILE.png.
 2. --figure5=FILE.png: meta-test MSE of the MAML methods against inner-loop steps.
-3. --figure6=FILE.png: their first layers' weights, a row an input: u, then the 20 of the one-hot.
+3. --figure6=FILE.png: the first layers' weights, a row an input: u, then the 20 of the one-hot.
 
 Command: python report.py --logdir=LOGDIR --table1=results/table1
 Cost: some seconds.
@@ -15,6 +15,7 @@ from absl import flags
 
 from pose_code import checkpoints, figures, results
 from pose_data.cli import UserError, run_main
+from sinusoid.tasks import NUM_AMPLITUDES, U_GRID
 
 FLAGS = flags.FLAGS
 
@@ -30,10 +31,13 @@ SETTINGS = {
     "MAML": _MAML, "MR-MAML (A)": _ACTIVATIONS + _MAML, "MR-MAML (W)": _WEIGHTS + _MAML,
     "CNP": _CNP, "MR-CNP (A)": _ACTIVATIONS + _CNP, "MR-CNP (W)": _WEIGHTS + _CNP,
 }  # fmt: skip
-FIRST_LAYERS = {
-    "sinusoid_maml_none": ("MAML", "head/head0/kernel"),
-    "sinusoid_maml_activations": ("MR-MAML (A)", "encoder/encoder0/kernel"),
-    "sinusoid_maml_weights": ("MR-MAML (W), means", "encoder/encoder0/kernel"),
+FIRST_LAYERS = {  # method -> label, name of its layers, in the order of Figure 6's panels
+    "sinusoid_maml_none": ("MAML", "head/head"),
+    "sinusoid_cnp_none": ("CNP", "encoder/encoder"),
+    "sinusoid_maml_activations": ("MR-MAML (A)", "encoder/encoder"),
+    "sinusoid_cnp_activations": ("MR-CNP (A)", "encoder/encoder"),
+    "sinusoid_maml_weights": ("MR-MAML (W)", "encoder/encoder"),
+    "sinusoid_cnp_weights": ("MR-CNP (W)", "encoder/encoder"),
 }
 
 
@@ -81,7 +85,7 @@ def figure5(runs, path):
     """Meta-test MSE against inner-loop steps, mean and standard deviation over trials, a panel a number of shots."""
     curves = {}
     for result in runs:
-        if result["method"] in FIRST_LAYERS:
+        if "mse_by_num_updates" in result:
             key = result["flags"]["update_batch_size"], result["method"]
             curves.setdefault(key, []).append(result["mse_by_num_updates"])
     all_shots = sorted({shots for shots, _ in curves})
@@ -99,7 +103,7 @@ def figure5(runs, path):
                     steps,
                     errors.mean(axis=0),
                     errors.std(axis=0),
-                    label=label.split(",")[0],
+                    label=label,
                     marker="o",
                     markersize=3,
                     capsize=2,
@@ -113,33 +117,65 @@ def figure5(runs, path):
 
 
 def figure6(runs, path):
-    """The first layer's weights of trial 1 at the fewest shots; prints the ratio of row norms over all trials."""
-    panels = {}
-    for result in runs:
-        if result["method"] in FIRST_LAYERS:
-            label, name = FIRST_LAYERS[result["method"]]
-            kernel = checkpoints.load(result["folder"] / "checkpoint-final.npz")[name]
-            norms = np.linalg.norm(kernel, axis=1)
-            key = result["flags"]["update_batch_size"], label
-            panels.setdefault(key, []).append((result["trial"], kernel, norms[1:].mean() / norms[0]))
-    if not panels:
-        raise UserError(f"--logdir={','.join(FLAGS.logdir)}: no run of sinusoid/maml.py; train with bash run.sh table1")
-    for (shots, label), trials in sorted(panels.items()):
-        ratios = [ratio for _, _, ratio in trials]
-        spread = statistics.stdev(ratios) if len(ratios) > 1 else None
-        cell = results.mean_std(statistics.mean(ratios), spread)
-        print(f"{shots} shots, {label}: mean norm of the one-hot rows / norm of the u row {cell}, {len(ratios)} trials")
-    shown = {label: min(trials)[1:] for (shots, label), trials in panels.items() if shots == min(panels)[0]}
+    """The first layer's weights (a posterior's means) of the first trial at the fewest shots, a panel a method; prints
+    over all trials the ratio of row norms, and how much of the variance of what the second layer gives the one-hot
+    makes: what MR on activations can lower."""
+    kernels, lines = {}, []
+    for result in sorted(runs, key=lambda result: result["trial"]):
+        _, name = FIRST_LAYERS[result["method"]]
+        weights = checkpoints.load(result["folder"] / "checkpoint-final.npz")
+        layers = [(weights[f"{name}{i}/kernel"], weights[f"{name}{i}/bias"]) for i in range(2)]
+        if result["method"].endswith("activations"):  # the code's means, without their scales
+            layers[1] = tuple(array[..., : array.shape[-1] // 2] for array in layers[1])
+        kernels.setdefault((result["flags"]["update_batch_size"], result["method"]), []).append(layers)
+    if not kernels:
+        raise UserError(f"--logdir={','.join(FLAGS.logdir)}: no run of sinusoid/; train with bash run.sh table1")
+    all_shots = sorted({shots for shots, _ in kernels})
+    for shots in all_shots:
+        for method, (label, _) in FIRST_LAYERS.items():
+            if trials := kernels.get((shots, method)):
+                cells = [
+                    results.mean_std(statistics.mean(values), statistics.stdev(values) if len(values) > 1 else None)
+                    for values in (
+                        [measure(*layers) for layers in trials] for measure in (_one_hot_ratio, _one_hot_share)
+                    )
+                ]
+                lines.append(f"| {shots} | {label} | {cells[0]} | {cells[1]} | {len(trials)} |")
+    print("| shots | method | norm of the one-hot's rows / of u's | of the second layer's variance | trials |")
+    print("\n".join(["|---|---|---|---|---|", *lines]))
+    shown = [method for method in FIRST_LAYERS if (all_shots[0], method) in kernels]
+    num_rows = (len(shown) + 1) // 2
     figure, axes = figures.pyplot().subplots(
-        len(shown), 1, figsize=(8, 2.6 * len(shown)), squeeze=False, layout="constrained"
+        num_rows, 2, figsize=(10, 2.6 * num_rows), squeeze=False, layout="constrained"
     )
-    for axis, (label, (kernel, ratio)) in zip(axes[:, 0], sorted(shown.items()), strict=True):
+    for axis in axes.flat[len(shown) :]:
+        axis.axis("off")
+    for axis, method in zip(axes.flat, shown, strict=False):
+        layers = kernels[all_shots[0], method][0]
+        kernel, _ = layers[0]
         limit = np.abs(kernel).max()
         image = axis.imshow(kernel, cmap="RdBu", vmin=-limit, vmax=limit, aspect="auto", interpolation="nearest")
-        axis.set(title=f"{label}: one-hot rows / u row {ratio:.2f}", xlabel="hidden unit")
+        axis.set(
+            title=f"{FIRST_LAYERS[method][0]}: one-hot rows / u row {_one_hot_ratio(*layers):.2f}", xlabel="hidden unit"
+        )
         axis.set_yticks([0, 1, 20], ["u", "one-hot 1", "one-hot 20"], fontsize=7)
         figure.colorbar(image, ax=axis)
     figures.save_figure(figure, path)
+
+
+def _one_hot_ratio(first, second):
+    """Mean norm of the one-hot's rows of the first kernel over the norm of u's. first, second: (kernel, bias)."""
+    del second
+    norms = np.linalg.norm(first[0], axis=1)
+    return norms[1:].mean() / norms[0]
+
+
+def _one_hot_share(first, second):
+    """Share of the variance of the second layer's output, over u and one-hots, that is there at a fixed u."""
+    u, one_hots = np.tile(U_GRID[:, None, None], (1, NUM_AMPLITUDES, 1)), np.eye(NUM_AMPLITUDES)
+    x = np.concatenate([u, np.broadcast_to(one_hots, (len(U_GRID), *one_hots.shape))], axis=-1)
+    output = np.maximum(x @ first[0] + first[1], 0.0) @ second[0] + second[1]
+    return output.var(axis=1).mean(axis=0).sum() / output.var(axis=(0, 1)).sum()
 
 
 def main(argv):

@@ -136,7 +136,7 @@ def test_trials_side_by_side_and_resumed_are_those_trained_alone_and_the_report_
     assert [(row["shots"], row["method"], row["trials"], row["paper_mean"]) for row in rows] == [
         ("5", "MR-MAML (W)", "2", "0.16"), ("10", "MAML", "1", "0.13"),
     ]  # fmt: skip
-    assert "one-hot rows / norm of the u row" in done.stdout and (tmp_path / "t.md").read_text() in done.stdout
+    assert "norm of the one-hot's rows" in done.stdout and (tmp_path / "t.md").read_text() in done.stdout
     for name in ("t.png", "5.png", "6.png"):
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
 
