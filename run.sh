@@ -60,7 +60,7 @@ QUICK_maml_bbb=("${QUICK_maml[@]}" --beta=1e-4 --var=-5)
 # Table 1, chosen by `bash run.sh search_table1` on training amplitudes held out for it. An array with the number of
 # shots at its end adds to the one without.
 TABLE1_SGD=(--optimizer=sgd --clip_norm=10)
-TABLE1_maml_none=("${TABLE1_SGD[@]}" --meta_lr=1e-2 --num_updates=5 --update_lr=0.02)
+TABLE1_maml_none=("${TABLE1_SGD[@]}" --meta_lr=1e-2 --num_updates=5 --update_lr=0.02 --test_update_lr=0.01)
 TABLE1_maml_activations=("${TABLE1_SGD[@]}" --meta_lr=1e-2 --num_updates=10 --update_lr=0.03 --beta=0.3)
 TABLE1_maml_weights=(--var=-1 --beta=1e-3 --meta_batch_size=25 --update_lr=1e-3 --test_update_lr=5e-4)
 TABLE1_cnp_none=("${TABLE1_SGD[@]}" --update_lr=3e-3)

@@ -308,6 +308,10 @@ class Run:
                 "batch_size": FLAGS.eval_batch_size or FLAGS.meta_batch_size,
             }  # fmt: skip
             numbers = evaluation.protocol(functools.partial(self.predict, weights), self.train, self.val, **settings)
+            if infinite := [name for name, number in numbers.items() if not np.isfinite(number or 0.0).all()]:
+                print(
+                    f"warning: {trial.folder}: {', '.join(infinite)} not finite: adapting diverged; smaller inner steps?"
+                )
             if eval_num_updates:
                 errors = {}
                 for num_updates in eval_num_updates:  # a tensor: one graph for all
