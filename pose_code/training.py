@@ -308,10 +308,9 @@ class Run:
                 "batch_size": FLAGS.eval_batch_size or FLAGS.meta_batch_size,
             }  # fmt: skip
             numbers = evaluation.protocol(functools.partial(self.predict, weights), self.train, self.val, **settings)
-            if infinite := [name for name, number in numbers.items() if not np.isfinite(number or 0.0).all()]:
-                print(
-                    f"warning: {trial.folder}: {', '.join(infinite)} not finite: adapting diverged; smaller inner steps?"
-                )
+            diverged = [name for name, value in numbers.items() if not np.isfinite(value or 0.0).all()]
+            if diverged:  # an inner loop can: a task's gradient may be larger at meta-test than any in training
+                print(f"warning: {trial.folder}: {', '.join(diverged)} not finite; take smaller inner steps")
             if eval_num_updates:
                 errors = {}
                 for num_updates in eval_num_updates:  # a tensor: one graph for all
@@ -461,4 +460,4 @@ def _clip(gradients, norm):
 
 def _way_out():
     rates = " or ".join(f"--{name}" for name in ("update_lr", "meta_lr", "beta") if name in FLAGS)
-    return f"lower {rates}; the last checkpoint stays"
+    return f"lower {rates}, or give --clip_norm; the last checkpoint stays"
