@@ -2,6 +2,7 @@
 
 import collections
 import csv
+import math
 import statistics
 import sys
 from pathlib import Path
@@ -30,13 +31,18 @@ def save_figure(figure, path):
 
 
 def draw_curves(runs):
-    """curve.csv of every run as training and held-out MSE against iterations, a panel a run name."""
+    """curve.csv of every run as training and held-out MSE against iterations, a panel a run name, four in a row. Runs
+    without iterations are left out."""
     plt = pyplot()
-    groups = results.group(runs)
+    groups = results.group([result for result in runs if result["iterations"]])
+    columns = min(4, max(1, len(groups)))
+    rows = max(1, math.ceil(len(groups) / columns))
     figure, axes = plt.subplots(
-        1, len(groups), figsize=(3.2 * len(groups), 3.0), sharey=True, squeeze=False, layout="constrained"
+        rows, columns, figsize=(3.2 * columns, 3.0 * rows), sharey=True, squeeze=False, layout="constrained"
     )
-    for axis, (_, trials) in zip(axes[0], groups, strict=True):
+    for axis in axes.flat[len(groups) :]:
+        axis.axis("off")
+    for axis, (_, trials) in zip(axes.flat, groups, strict=False):
         for i, result in enumerate(trials):
             path = result["folder"] / "curve.csv"
             if not path.exists():
@@ -56,8 +62,10 @@ def draw_curves(runs):
         if not trials[0]["method"].startswith("sinusoid"):
             axis.axhline(results.CHANCE, color="grey", linestyle=":", linewidth=1, label="chance")
             axis.set_ylim(0, 13)
-    axes[0][0].set_ylabel("MSE")
-    axes[0][0].legend(fontsize=8)
+    for axis in axes[:, 0]:
+        axis.set_ylabel("MSE")
+    if groups:
+        axes[0][0].legend(fontsize=8)
     return figure
 
 

@@ -44,7 +44,7 @@ def write(path, runs):
         "<h2>Predictions on held-out objects</h2><p>Query views of the evaluation's first episode, trial by trial the "
         "same. Dials: <b>black</b> the true angle, <b style='color:#999'>grey</b> predicted before adapting to the "
         "support set (learners with an inner loop), <b style='color:#c22'>red</b> predicted after.</p>",
-        *(_examples(trials[0]) for _, trials in results.group(runs)),
+        *(_examples(trials[0]) for _, trials in results.group(runs) if trials[0]["iterations"]),
         "<h2>Settings</h2>",
         *(_settings(name, trials) for name, trials in results.group(runs)),
         "</body></html>\n",

@@ -155,6 +155,12 @@ def test_sgd_with_a_clipped_gradient_takes_a_step_of_the_clipped_norm_in_each_tr
         np.testing.assert_allclose(np.sqrt(sum(squares)), 0.02, rtol=1e-3)
 
 
+def test_a_meta_test_that_diverges_says_so(tmp_path):
+    done = run("maml", tmp_path, "--metatrain_iterations=0", "--test_num_updates=50", "--test_update_lr=1e6")
+    assert done.returncode == 0, done.stderr
+    assert "meta_test_mse, " in done.stdout and "not finite; take smaller inner steps" in done.stdout
+
+
 def test_a_trial_set_back_to_the_start_as_by_a_kill_between_two_checkpoints_goes_on_by_itself(tmp_path):
     settings = ["--regularizer=activations", "--meta_batch_size=2"]
     for iterations in (2, 4):
