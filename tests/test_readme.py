@@ -1,9 +1,12 @@
 """The README's numbers are those that are kept in results/."""
 
 import collections
+import csv
 import json
 import re
 from pathlib import Path
+
+from pose_code import results
 
 REPO = Path(__file__).resolve().parents[1]
 README = (REPO / "README.md").read_text()
@@ -24,3 +27,27 @@ def test_the_counts_of_kills_and_inputs_are_those_of_the_long_run():
             (file, "inputs"): int(inputs.replace(",", "") or 0),
         }
     assert +collections.Counter(shown) == +counts  # + leaves out the zeros
+
+
+def test_tables_2_and_3_are_those_of_the_kept_runs():
+    commands = re.findall(r"summarize --logdir=(results\S+)(?: --out=(\S+))?[\s\\]*(?:--methods=(\S+))?", README)
+    assert [out for _, out, _ in commands] == ["results/table2", "results/table3", "results/table2_cad"]
+    for logdir, out, methods in commands:
+        runs = results.load_results([REPO / logdir])
+        if methods:
+            runs = [run for run in runs if run["key"] in methods.split(",")]
+        table = results.markdown(results.table(runs))
+        assert table.count("\n") > 4
+        for line in table.splitlines():
+            if line.startswith("|") or "standard errors" in line:
+                assert line in README
+        assert (REPO / f"{out}.md").read_text().strip() == table.strip()
+
+
+def test_table_1_is_that_of_the_kept_numbers():
+    with open(REPO / "results/table1.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 12
+    for shots in ("5", "10"):
+        ours = [f"{float(row['mean']):.2f} ({float(row['std']):.2f})" for row in rows if row["shots"] == shots]
+        assert f"| {shots} | this code | {' | '.join(ours)} |" in README
