@@ -296,7 +296,7 @@ table1() {
   local shots method
   say "Table 1: six methods, 5 and 10 shots, $TRIALS trials each; a quarter of an hour on two cores, one cell a core"
   for shots in 10 5; do
-    for method in cnp_weights cnp_activations maml_weights cnp_none maml_activations maml_none; do  # the longest first
+    for method in cnp_weights maml_weights cnp_activations maml_activations cnp_none maml_none; do  # the longest first
       local -n settings=TABLE1_$method settings_of_shots=TABLE1_${method}_$shots
       quoted "sinusoid.${method%_*}" --regularizer="${method#*_}" --update_batch_size="$shots" --logdir="$SINUSOID_DIR" \
         --num_trials="$TRIALS" "${settings[@]}" ${settings_of_shots[@]+"${settings_of_shots[@]}"}

@@ -46,7 +46,7 @@ def define_maml_flags(inner_loop=True, **defaults):
         flags.DEFINE_bool("stop_grad", False, "first-order MAML: no gradient through any inner step")
     flags.DEFINE_integer("test_num_updates", 20, "inner-loop steps at meta-test", lower_bound=0, upper_bound=100_000)
     flags.DEFINE_float("update_lr", 0.002, "inner loop step size alpha (the paper: 0.01)", lower_bound=0.0)
-    flags.DEFINE_float("meta_lr", 0.002, "learning rate of the outer step (Adam)", lower_bound=0.0)
+    flags.DEFINE_float("meta_lr", 0.002, "learning rate of the outer step", lower_bound=0.0)
     flags.DEFINE_integer("metatrain_iterations", 30000, "outer steps", lower_bound=0)
     flags.DEFINE_bool("max_pool", False, "2x2 max-pool after every block of the head")
     flags.DEFINE_enum("norm", "batch_norm", networks.NORMS, "normalisation in the head")
@@ -67,7 +67,7 @@ def define_np_flags(**defaults):
     flags.DEFINE_bool("deterministic", True, "z is a function of the support set; False draws z ~ N(mu(r), sigma(r)^2)")
     flags.DEFINE_float("facto", 1.0, "factor of z before the decoder; 0 removes it: pure memorization", -100.0, 100.0)
     flags.DEFINE_integer("num_updates", 140000, "training iterations", lower_bound=0)
-    flags.DEFINE_float("update_lr", 1e-3, "learning rate (Adam)", lower_bound=0.0)
+    flags.DEFINE_float("update_lr", 1e-3, "learning rate", lower_bound=0.0)
     _override(defaults)
 
 

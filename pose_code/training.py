@@ -20,6 +20,7 @@ import contextlib
 import functools
 import itertools
 import os
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -275,7 +276,7 @@ class Run:
                 variable.assign(np.stack(values) if len(variable.shape) else values[0])
 
     def arrays_of(self, i):
-        """What a checkpoint of trial i holds. The scalars, Adam's step and rate, are all trials'."""
+        """What a checkpoint of trial i holds. The scalars, the optimizer's step and rate, are all trials'."""
         return {
             name: variable.numpy()[i] if len(variable.shape) else variable.numpy()
             for name, variable in self.variables.items()
@@ -308,15 +309,19 @@ class Run:
                 "batch_size": FLAGS.eval_batch_size or FLAGS.meta_batch_size,
             }  # fmt: skip
             numbers = evaluation.protocol(functools.partial(self.predict, weights), self.train, self.val, **settings)
-            diverged = [name for name, value in numbers.items() if not np.isfinite(value or 0.0).all()]
-            if diverged:  # an inner loop can: a task's gradient may be larger at meta-test than any in training
-                print(f"warning: {trial.folder}: {', '.join(diverged)} not finite; take smaller inner steps")
             if eval_num_updates:
                 errors = {}
                 for num_updates in eval_num_updates:  # a tensor: one graph for all
                     predict = functools.partial(self.predict, weights, num_updates=tf.constant(num_updates))
                     errors[num_updates] = float(evaluation.evaluate(predict, self.val, **settings)[0].mean())
                 numbers["mse_by_num_updates"] = errors
+            # An inner loop can diverge: a task's gradient may be larger at meta-test than any in training.
+            diverged = [name for name, value in numbers.items() if not np.isfinite(tf.nest.flatten(value or 0.0)).all()]
+            if diverged:
+                print(
+                    f"warning: {trial.folder}: {', '.join(diverged)} not finite; take smaller inner steps",
+                    file=sys.stderr,
+                )
             if save_examples:
                 trial.write_examples(
                     evaluation.examples(functools.partial(self.predict, weights), self.val, **settings)
@@ -325,7 +330,7 @@ class Run:
             trial.write_result(numbers)
 
     def _train_steps(self, batches, seeds):
-        """Outer steps: gradients of the learner's loss, one Adam update a group.
+        """Outer steps: gradients of the learner's loss, one update a group.
 
         batches: MetaBatch of arrays [steps, trials, ...]; seeds: int [steps, trials, 2]. Returns metrics, float
         [steps, metrics, trials], in the order of self.metric_names.
@@ -358,6 +363,7 @@ class Run:
                 # optimizer adds up the replicas' gradients.
                 loss = tf.reduce_sum(metrics["full_loss"]) / num_replicas
             variables = [variables for _, variables in self.optimizers]
+            # zero, not None, for the norm: weights that the loss does not reach, such as the offsets with --norm=none
             gradients = tape.gradient(loss, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
             if FLAGS.clip_norm is not None:
                 gradients = _clip(gradients, FLAGS.clip_norm)
@@ -460,4 +466,4 @@ def _clip(gradients, norm):
 
 def _way_out():
     rates = " or ".join(f"--{name}" for name in ("update_lr", "meta_lr", "beta") if name in FLAGS)
-    return f"lower {rates}, or give --clip_norm; the last checkpoint stays"
+    return f"lower {rates}; the last checkpoint stays"

@@ -2,7 +2,7 @@
 
 1. The loss is the negative log likelihood of the query labels under N(prediction, noise_scale^2), summed over a task's
    query points, plus beta * KL. Divided by K / (2 noise_scale^2), which Adam does not notice, that is the MSE plus
-   beta * 2 noise_scale^2 / K * KL: how it is computed here.
+   beta * 2 noise_scale^2 / K * KL: how it is computed here. (With --optimizer=sgd the rate is that of the latter.)
 2. --regularizer=weights (MR-CNP(W), Algorithm 1, Eq. 5) or activations (MR-CNP(A), Eq. 3) as in maml.py.
 
 Command: python cnp.py --regularizer=weights --update_batch_size=5 --logdir=LOGDIR [--num_trials=5]
@@ -27,7 +27,7 @@ flags.DEFINE_integer("dim_r", 10, "size of the aggregate r of the support set", 
 flags.DEFINE_integer("dim_z", 5, "size of the task code z", lower_bound=1, upper_bound=65_536)
 flags.DEFINE_float("likelihood_scale", 0.1, "sigma of the Gaussian likelihood", lower_bound=1e-6, upper_bound=1e6)
 flags.DEFINE_integer("num_updates", 30000, "training iterations", lower_bound=0)
-flags.DEFINE_float("update_lr", 1e-3, "learning rate (Adam)", lower_bound=0.0)
+flags.DEFINE_float("update_lr", 1e-3, "learning rate", lower_bound=0.0)
 
 
 def make_learner():

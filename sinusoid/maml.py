@@ -30,7 +30,7 @@ flags.DEFINE_integer("test_num_updates", 100, "inner-loop steps at meta-test", l
 flags.DEFINE_float("update_lr", 0.01, "inner loop step size alpha", lower_bound=0.0)
 flags.DEFINE_float("test_update_lr", None, "the same at meta-test; unset: --update_lr", lower_bound=0.0)
 flags.DEFINE_bool("stop_grad", False, "first-order MAML: no gradient through any inner step")
-flags.DEFINE_float("meta_lr", 1e-3, "learning rate of the outer step (Adam)", lower_bound=0.0)
+flags.DEFINE_float("meta_lr", 1e-3, "learning rate of the outer step", lower_bound=0.0)
 flags.DEFINE_integer("metatrain_iterations", 15000, "outer steps", lower_bound=0)
 flags.DEFINE_list("eval_num_updates", "0,1,2,5,10,20,50,100,150,200", "also evaluate after these steps (Figure 5)")
 

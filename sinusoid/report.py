@@ -31,6 +31,7 @@ SETTINGS = {
     "MAML": _MAML, "MR-MAML (A)": _ACTIVATIONS + _MAML, "MR-MAML (W)": _WEIGHTS + _MAML,
     "CNP": _CNP, "MR-CNP (A)": _ACTIVATIONS + _CNP, "MR-CNP (W)": _WEIGHTS + _CNP,
 }  # fmt: skip
+_USUAL = {"dim_w": 5, "dim_z": 5, "kl_on": "query"}  # named where it is something else
 FIRST_LAYERS = {  # method -> label, name of its layers, in the order of Figure 6's panels
     "sinusoid_maml_none": ("MAML", "head/head"),
     "sinusoid_cnp_none": ("CNP", "encoder/encoder"),
@@ -51,9 +52,10 @@ def table1(runs, prefix):
     for row, (_, trials) in zip(results.table(runs), results.group(runs), strict=True):
         row["minutes"] *= row["trials"]
         used = trials[0]["flags"]
+        names = [*SETTINGS[row["method"]], *(name for name, usual in _USUAL.items() if used.get(name, usual) != usual)]
         settings = ", ".join(
             f"{name} {value if isinstance(value, str) else f'{value:g}'}"
-            for name in SETTINGS[row["method"]] if (value := used[name]) is not None
+            for name in names if (value := used[name]) is not None
         )  # fmt: skip
         cells = (
             str(row["shots"]), row["method"], results.mean_std(row["mean"], row["std"]),
@@ -118,8 +120,7 @@ def figure5(runs, path):
 
 def figure6(runs, path):
     """The first layer's weights (a posterior's means) of the first trial at the fewest shots, a panel a method; prints
-    over all trials the ratio of row norms, and how much of the variance of what the second layer gives the one-hot
-    makes: what MR on activations can lower."""
+    `_of_one_hot` over all trials."""
     kernels, lines = {}, []
     for result in sorted(runs, key=lambda result: result["trial"]):
         _, name = FIRST_LAYERS[result["method"]]
@@ -136,13 +137,11 @@ def figure6(runs, path):
             if trials := kernels.get((shots, method)):
                 cells = [
                     results.mean_std(statistics.mean(values), statistics.stdev(values) if len(values) > 1 else None)
-                    for values in (
-                        [measure(*layers) for layers in trials] for measure in (_one_hot_ratio, _one_hot_share)
-                    )
+                    for values in zip(*(_of_one_hot(*layers) for layers in trials), strict=True)
                 ]
-                lines.append(f"| {shots} | {label} | {cells[0]} | {cells[1]} | {len(trials)} |")
-    print("| shots | method | norm of the one-hot's rows / of u's | of the second layer's variance | trials |")
-    print("\n".join(["|---|---|---|---|---|", *lines]))
+                lines.append(f"| {shots} | {label} | {' | '.join(cells)} | {len(trials)} |")
+    print("| shots | method | norm of the one-hot's rows | / of u's row | of the second layer's variance | trials |")
+    print("\n".join(["|---|---|---|---|---|---|", *lines]))
     shown = [method for method in FIRST_LAYERS if (all_shots[0], method) in kernels]
     num_rows = (len(shown) + 1) // 2
     figure, axes = figures.pyplot().subplots(
@@ -156,26 +155,23 @@ def figure6(runs, path):
         limit = np.abs(kernel).max()
         image = axis.imshow(kernel, cmap="RdBu", vmin=-limit, vmax=limit, aspect="auto", interpolation="nearest")
         axis.set(
-            title=f"{FIRST_LAYERS[method][0]}: one-hot rows / u row {_one_hot_ratio(*layers):.2f}", xlabel="hidden unit"
+            title=f"{FIRST_LAYERS[method][0]}: one-hot rows / u row {_of_one_hot(*layers)[1]:.2f}", xlabel="hidden unit"
         )
         axis.set_yticks([0, 1, 20], ["u", "one-hot 1", "one-hot 20"], fontsize=7)
         figure.colorbar(image, ax=axis)
     figures.save_figure(figure, path)
 
 
-def _one_hot_ratio(first, second):
-    """Mean norm of the one-hot's rows of the first kernel over the norm of u's. first, second: (kernel, bias)."""
-    del second
+def _of_one_hot(first, second):
+    """Of a network's first two layers, each (kernel, bias): the mean norm of the one-hot's rows of the first kernel; that
+    over the norm of u's row; the share of the variance of the second layer's output, over u and one-hots, that is there
+    at a fixed u."""
     norms = np.linalg.norm(first[0], axis=1)
-    return norms[1:].mean() / norms[0]
-
-
-def _one_hot_share(first, second):
-    """Share of the variance of the second layer's output, over u and one-hots, that is there at a fixed u."""
     u, one_hots = np.tile(U_GRID[:, None, None], (1, NUM_AMPLITUDES, 1)), np.eye(NUM_AMPLITUDES)
     x = np.concatenate([u, np.broadcast_to(one_hots, (len(U_GRID), *one_hots.shape))], axis=-1)
     output = np.maximum(x @ first[0] + first[1], 0.0) @ second[0] + second[1]
-    return output.var(axis=1).mean(axis=0).sum() / output.var(axis=(0, 1)).sum()
+    share = output.var(axis=1).mean(axis=0).sum() / output.var(axis=(0, 1)).sum()
+    return norms[1:].mean(), norms[1:].mean() / norms[0], share
 
 
 def main(argv):

@@ -158,7 +158,7 @@ def test_sgd_with_a_clipped_gradient_takes_a_step_of_the_clipped_norm_in_each_tr
 def test_a_meta_test_that_diverges_says_so(tmp_path):
     done = run("maml", tmp_path, "--metatrain_iterations=0", "--test_num_updates=50", "--test_update_lr=1e6")
     assert done.returncode == 0, done.stderr
-    assert "meta_test_mse, " in done.stdout and "not finite; take smaller inner steps" in done.stdout
+    assert "meta_test_mse, " in done.stderr and "not finite; take smaller inner steps" in done.stderr
 
 
 def test_a_trial_set_back_to_the_start_as_by_a_kill_between_two_checkpoints_goes_on_by_itself(tmp_path):
