@@ -163,7 +163,7 @@ def figure6(runs, path):
 
 
 def _of_one_hot(first, second):
-    """Of a network's first two layers, each (kernel, bias): the mean norm of the one-hot's rows of the first kernel, that
+    """Of the first two layers, each (kernel, bias): the mean norm of the one-hot's rows of the first kernel, that
     norm over the norm of u's row, and the share of the variance of the second layer's output over u and one-hots that
     there is at a fixed u."""
     norms = np.linalg.norm(first[0], axis=1)
