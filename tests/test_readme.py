@@ -30,7 +30,8 @@ def test_the_counts_of_kills_and_inputs_are_those_of_the_long_run():
 
 
 def test_tables_2_and_3_are_those_of_the_kept_runs():
-    commands = re.findall(r"summarize --logdir=(results\S+)(?: --out=(\S+))?(?: --bars=\S+)?[\s\\]*(?:--methods=(\S+))?", README)
+    command = r"summarize --logdir=(results\S+) --out=(\S+)(?: --bars=\S+)?[\s\\]*(?:--methods=(\S+))?"
+    commands = re.findall(command, README)
     assert [out for _, out, _ in commands] == ["results/table2", "results/table3", "results/table2_cad"]
     for logdir, out, methods in commands:
         runs = results.load_results([REPO / logdir])
