@@ -37,7 +37,7 @@ def measure(script, seconds):
     import tensorflow as tf
 
     from bench import multiply_adds
-    from pose_code import training
+    from pose_code import optimizers, training
     from pose_code.run_folder import RunFolder
 
     measured = {}
@@ -47,10 +47,8 @@ def measure(script, seconds):
         dtype = tf.bfloat16 if FLAGS.precision == "mixed_bfloat16" else tf.float32
         matmul_rate = _best_matmul_gflops(tf, dtype)
         trial = RunFolder(Path(FLAGS.logdir) / run_name, FLAGS.trial, method, iterations_flag)
-        optimizers = training.make_optimizers(
-            learning_rate, kwargs.get("rho_learning_rate"), kwargs.get("weight_decay", 0.0)
-        )
-        run = training.Run(learner, train, val, [trial], FLAGS.summary_every, optimizers)
+        optimizer_of = optimizers.make(learning_rate, kwargs.get("rho_learning_rate"), kwargs.get("weight_decay", 0.0))
+        run = training.Run(learner, train, val, [trial], FLAGS.summary_every, optimizer_of)
         steps = range(FLAGS.steps_per_call)
         batches = run.sample(train, "train", steps)
         seeds = tf.constant([[(0, step)] for step in steps], tf.int32)

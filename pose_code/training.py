@@ -31,7 +31,7 @@ import tensorflow as tf
 from absl import flags
 from tensorflow.python.eager import context as tf_context
 
-from pose_code import checkpoints, evaluation
+from pose_code import checkpoints, evaluation, optimizers
 from pose_code.run_folder import RunFolder
 from pose_data.cli import UserError
 
@@ -53,14 +53,6 @@ flags.DEFINE_integer(
 )
 flags.DEFINE_integer("meta_batch_size", 10, "tasks per outer step", lower_bound=1, upper_bound=10_000)
 flags.DEFINE_bool("train", True, "train (resuming if there is a checkpoint), then evaluate; False only evaluates")
-flags.DEFINE_enum(
-    "optimizer", "adam", ("adam", "sgd"),
-    "of the outer step; Adam enlarges the steps of weights that few tasks train, such as those of a one-hot, and "
-    "memorizes faster for it",
-)  # fmt: skip
-flags.DEFINE_float(
-    "clip_norm", None, "norm to which the outer gradient over all weights is cut; unset: none", lower_bound=1e-9
-)
 flags.DEFINE_integer("summary_every", 100, "iterations between progress lines, curve rows and summaries", lower_bound=1)
 flags.DEFINE_integer("checkpoint_every", 1000, "iterations between checkpoints", lower_bound=1)
 flags.DEFINE_integer(
@@ -152,8 +144,8 @@ def run(
         trials.sort(key=lambda trial: trial.step)
         for _, group in itertools.groupby(trials, key=lambda trial: trial.step):
             with strategy.scope():
-                optimizers = make_optimizers(learning_rate, rho_learning_rate, weight_decay)
-                run = Run(learner, train, val, list(group), iterations, optimizers)
+                optimizer_of = optimizers.make(learning_rate, rho_learning_rate, weight_decay)
+                run = Run(learner, train, val, list(group), iterations, optimizer_of)
             if FLAGS.train:
                 run.train_loop()
             if is_chief:
@@ -225,26 +217,10 @@ def _cpu_has_bfloat16():
     return "amx_bf16" in words or "avx512_bf16" in words
 
 
-def make_optimizers(learning_rate, rho_learning_rate, weight_decay):
-    """--optimizer for means and point weights and for rho (None: the rate of the means), Adam with TF1's epsilon.
-    weight_decay: a step's, as contrib counted it, not times the rate."""
-
-    def optimizer(rate):
-        decay = weight_decay / rate if weight_decay and rate else None
-        if FLAGS.optimizer == "sgd":
-            return keras.optimizers.SGD(rate, weight_decay=decay)
-        return keras.optimizers.Adam(rate, weight_decay=decay, epsilon=1e-8)
-
-    return {
-        "mean": optimizer(learning_rate),
-        "rho": optimizer(learning_rate if rho_learning_rate is None else rho_learning_rate),
-    }
-
-
 class Run:
     """Trials of one method at the same iteration, trained side by side. Variables are [trials, ...]."""
 
-    def __init__(self, learner, train, val, trials, iterations, optimizers):
+    def __init__(self, learner, train, val, trials, iterations, optimizer_of):
         self.learner, self.train, self.val, self.trials, self.iterations = learner, train, val, trials, iterations
         self.step, self.strategy = trials[0].step, tf.distribute.get_strategy()
         starts = [learner.init(trial.rng("start values")) for trial in trials]
@@ -261,9 +237,9 @@ class Run:
         self.optimizers = []  # (optimizer, its variables), for means and point weights, and for rho
         for group, variables in groups.items():
             if variables:
-                optimizers[group].build(variables)
-                self.optimizers.append((optimizers[group], variables))
-                state = enumerate(optimizers[group].variables)
+                optimizer_of[group].build(variables)
+                self.optimizers.append((optimizer_of[group], variables))
+                state = enumerate(optimizer_of[group].variables)
                 self.variables |= {f"{FLAGS.optimizer}_{group}/{i}": variable for i, variable in state}
         # No Python control flow here depends on tensors, and autograph's conversion takes seconds.
         self.predict = tf.function(learner.predict, autograph=False)
@@ -366,7 +342,7 @@ class Run:
             # zero, not None, for the norm: weights that the loss does not reach, such as the offsets with --norm=none
             gradients = tape.gradient(loss, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
             if FLAGS.clip_norm is not None:
-                gradients = _clip(gradients, FLAGS.clip_norm)
+                gradients = optimizers.clip(gradients, FLAGS.clip_norm)
             for (optimizer, variables), group in zip(self.optimizers, gradients, strict=True):
                 optimizer.apply_gradients(zip(group, variables, strict=True))
             self.metric_names = list(metrics)
@@ -450,18 +426,6 @@ class Run:
             lambda *parts: np.stack(parts).reshape(len(steps), len(self.trials), *parts[0].shape),
             *(batch for step in batches for batch in step),
         )
-
-
-def _clip(gradients, norm):
-    """Each trial's gradient over all weights, cut to `norm`. gradients: nested lists of tensors [trials, ...], to be
-    added up over the replicas; what is returned adds up to the clipped sum."""
-    context = tf.distribute.get_replica_context()
-    num_replicas = context.num_replicas_in_sync
-    if num_replicas > 1:
-        gradients = context.all_reduce("SUM", gradients)
-    squares = [tf.reduce_sum(tf.reshape(g, [g.shape[0], -1]) ** 2, axis=1) for g in tf.nest.flatten(gradients)]
-    factor = norm / tf.maximum(tf.sqrt(tf.add_n(squares)), norm) / num_replicas
-    return tf.nest.map_structure(lambda g: g * tf.reshape(factor, [-1] + [1] * (len(g.shape) - 1)), gradients)
 
 
 def _way_out():
