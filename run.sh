@@ -93,7 +93,7 @@ bash run.sh [SUB-COMMAND]
   figure2         error against beta; figure9: against the learning rate. Runs that a table made are used again
   search METHOD   the paper's grids of learning rate and beta, on validation objects taken from the training objects;
                   with a flag: search "np_vanilla --weight_decay"
-  table1          the sinusoid: six methods, 5 and 10 shots, TRIALS trials, a quarter of an hour on two cores; no data needed
+  table1          the sinusoid: six methods, 5 and 10 shots, TRIALS trials, five to fifteen minutes on two cores; no data needed
   figure5, figure6   from the runs of table1: error against inner-loop steps; the first layer's weights
   search_table1   the settings tried for table1, on training amplitudes held out for it
   smoke           the whole road with every script and tiny numbers, some minutes
@@ -294,7 +294,7 @@ search() {  # ROW FLAGS...: the paper's grids for a row of a table, on validatio
 table1() {
   setup
   local shots method
-  say "Table 1: six methods, 5 and 10 shots, $TRIALS trials each; a quarter of an hour on two cores, one cell a core"
+  say "Table 1: six methods, 5 and 10 shots, $TRIALS trials each; five to fifteen minutes on two cores, one cell a core"
   for shots in 10 5; do
     for method in cnp_weights maml_weights cnp_activations maml_activations cnp_none maml_none; do  # the longest first
       local -n settings=TABLE1_$method settings_of_shots=TABLE1_${method}_$shots
