@@ -18,7 +18,7 @@ flags.DEFINE_float(
 
 def make(learning_rate, rho_learning_rate, weight_decay):
     """--optimizer for means and point weights and for rho (None: the rate of the means), Adam with TF1's epsilon.
-    weight_decay: a step's, as contrib counted it, not times the rate."""
+    weight_decay: a step's, as contrib counted it, not times the rate. Returns {"mean", "rho": Keras optimizer}."""
 
     def optimizer(rate):
         decay = weight_decay / rate if weight_decay and rate else None

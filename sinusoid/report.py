@@ -163,9 +163,9 @@ def figure6(runs, path):
 
 
 def _of_one_hot(first, second):
-    """Of the first two layers, each (kernel, bias): the mean norm of the one-hot's rows of the first kernel, that
-    norm over the norm of u's row, and the share of the variance of the second layer's output over u and one-hots that
-    there is at a fixed u."""
+    """first, second: the first two layers, each (kernel [n_in, n_out], bias [n_out]). Returns the mean norm of the
+    one-hot's rows of the first kernel, that norm over the norm of u's row, and the share of the variance of the second
+    layer's output over u and one-hots that there is at a fixed u."""
     norms = np.linalg.norm(first[0], axis=1)
     u, one_hots = np.tile(U_GRID[:, None, None], (1, NUM_AMPLITUDES, 1)), np.eye(NUM_AMPLITUDES)
     x = np.concatenate([u, np.broadcast_to(one_hots, (len(U_GRID), *one_hots.shape))], axis=-1)

@@ -52,3 +52,16 @@ def test_table_1_is_that_of_the_kept_numbers():
     for shots in ("5", "10"):
         ours = [f"{float(row['mean']):.2f} ({float(row['std']):.2f})" for row in rows if row["shots"] == shots]
         assert f"| {shots} | this code | {' | '.join(ours)} |" in README
+
+
+def test_what_the_optimizer_changes_is_in_the_kept_numbers():
+    rows = [line.split(" | ") for line in (REPO / "results/table1_optimizer.md").read_text().splitlines()[2:]]
+    table = README.split("| optimizer | shots |")[1].split("\n\n")[0]
+    for optimizer, text in (("adam", "| Adam | 5 |"), ("sgd", "| gradient descent | 5 |")):
+        lines = table[table.index(text) :].splitlines()[:2]
+        for shots, line in zip(("5", "10"), lines, strict=True):
+            for method, cell in zip(("MAML", "MR-MAML (A)", "CNP"), line.strip("| ").split(" | ")[-3:], strict=True):
+                kept = [
+                    row[2] for row in rows if row[:2] == [f"| {shots}", method] and f"optimizer {optimizer}" in row[-1]
+                ]
+                assert cell in kept
