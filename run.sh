@@ -61,11 +61,13 @@ QUICK_maml_bbb=("${QUICK_maml[@]}" --beta=1e-4 --var=-5)
 # shots at its end adds to the one without.
 TABLE1_SGD=(--optimizer=sgd --clip_norm=10)
 TABLE1_maml_none=("${TABLE1_SGD[@]}" --meta_lr=1e-2 --num_updates=5 --update_lr=0.02 --test_update_lr=0.01)
-TABLE1_maml_activations=("${TABLE1_SGD[@]}" --meta_lr=1e-2 --num_updates=10 --update_lr=0.03 --beta=0.3)
+TABLE1_maml_activations=("${TABLE1_SGD[@]}" --meta_lr=1e-2 --num_updates=10 --update_lr=0.03 --beta=0.1
+                         --weight_decay=2e-4)
 TABLE1_maml_weights=(--var=-1 --beta=1e-3 --meta_batch_size=25 --update_lr=1e-3 --test_update_lr=5e-4)
-TABLE1_cnp_none=("${TABLE1_SGD[@]}" --update_lr=3e-3)
-TABLE1_cnp_activations=("${TABLE1_SGD[@]}" --update_lr=1e-2 --meta_batch_size=4 --beta=300)
-TABLE1_cnp_activations_10=(--beta=600)
+TABLE1_cnp_none=("${TABLE1_SGD[@]}" --update_lr=2e-3)
+TABLE1_cnp_none_10=(--update_lr=4e-3)
+TABLE1_cnp_activations=("${TABLE1_SGD[@]}" --update_lr=1e-2 --meta_batch_size=10 --beta=240 --weight_decay=1.5e-4)
+TABLE1_cnp_activations_10=(--beta=450)
 TABLE1_cnp_weights=(--var=-3 --beta=0.3 --meta_batch_size=10)
 # ---------------------------------------------------------------------------------------------------------------------
 

@@ -18,16 +18,16 @@ flags.DEFINE_float(
 
 def make(learning_rate, rho_learning_rate, weight_decay):
     """--optimizer for means and point weights and for rho (None: the rate of the means), Adam with TF1's epsilon.
-    weight_decay: a step's, as contrib counted it, not times the rate. Returns {"mean", "rho": Keras optimizer}."""
+    weight_decay: of means and point weights, a step's, as contrib counted it, not times the rate.
+    Returns {"mean", "rho": Keras optimizer}."""
 
-    def optimizer(rate):
-        decay = weight_decay / rate if weight_decay and rate else None
+    def optimizer(rate, decay=None):
         if FLAGS.optimizer == "sgd":
             return keras.optimizers.SGD(rate, weight_decay=decay)
         return keras.optimizers.Adam(rate, weight_decay=decay, epsilon=1e-8)
 
     return {
-        "mean": optimizer(learning_rate),
+        "mean": optimizer(learning_rate, weight_decay / learning_rate if weight_decay and learning_rate else None),
         "rho": optimizer(learning_rate if rho_learning_rate is None else rho_learning_rate),
     }
 

@@ -15,7 +15,7 @@ from pose_data.cli import UserError, atomic_path
 
 # method -> label, the paper's meta-test MSE (mean, std over 5 trials), upstream's iterations, in the order of the
 # paper's tables. "+wd" is the same script under --weight_decay, on by default for MAML: 5.39 stands at both. "@5" is 5
-# shots of the sinusoid.
+# shots of the sinusoid, with weight decay or without.
 Method = collections.namedtuple("Method", "label paper upstream_iterations")
 METHODS = {
     "lookup": Method("look-up of {shots} views", None, None),
@@ -68,9 +68,11 @@ def load_results(folders):
             try:
                 result = json.loads(path.read_text())
                 used = result["flags"]
-                result["key"] = result["method"] + ("+wd" if used.get("weight_decay") else "")
                 if result["method"].startswith("sinusoid"):
-                    result["key"] += f"@{used['update_batch_size']}"
+                    suffix = f"@{used['update_batch_size']}"
+                else:
+                    suffix = "+wd" if used.get("weight_decay") else ""
+                result["key"] = result["method"] + suffix
                 result["folder"] = path.parent
                 METHODS[result["key"]], result["meta_test_mse"], result["iterations"]
             except (ValueError, KeyError, TypeError) as e:

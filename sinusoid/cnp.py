@@ -60,6 +60,7 @@ def main(argv):
         iterations_flag="num_updates",
         learning_rate=FLAGS.update_lr,
         rho_learning_rate=FLAGS.rho_lr,
+        weight_decay=FLAGS.weight_decay,
     )
 
 

@@ -71,6 +71,7 @@ def main(argv):
         iterations_flag="metatrain_iterations",
         learning_rate=FLAGS.meta_lr,
         rho_learning_rate=FLAGS.rho_lr,
+        weight_decay=FLAGS.weight_decay,
         eval_num_updates=training.int_list("eval_num_updates", minimum=0),
     )
 

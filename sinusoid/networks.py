@@ -27,6 +27,7 @@ def define_flags(betas, **defaults):
     flags.DEFINE_integer("dim_w", 5, "size of the encoder's code", lower_bound=1, upper_bound=65_536)
     flags.DEFINE_float("var", -50.0, "start of rho, the posterior scale before softplus (weights)", -100.0, 100.0)
     flags.DEFINE_float("rho_lr", None, "learning rate of rho; unset: that of the means", lower_bound=0.0)
+    flags.DEFINE_float("weight_decay", 0.0, "decay of all weights a step, of a posterior's means too", 0.0, 1.0)
     flags.DEFINE_enum("kl_on", "query", ("query", "context"), "whose code the KL is on (activations)")
     common = {
         "update_batch_size": 5, "meta_batch_size": 1, "summary_every": 500, "steps_per_call": 500,
@@ -45,7 +46,8 @@ def set_beta(betas):
 def run_name(learner, rates):
     """Name of the run folder without its trial: learner ("maml" or "cnp"), regularizer, shots and `rates`."""
     regularizer = "" if FLAGS.regularizer == "none" else f"_{FLAGS.regularizer}.beta-{FLAGS.beta:g}"
-    return f"sinusoid_{learner}{regularizer}.shots-{FLAGS.update_batch_size}.{rates}"
+    decay = f".weight_decay-{FLAGS.weight_decay:g}" if FLAGS.weight_decay else ""
+    return f"sinusoid_{learner}{regularizer}.shots-{FLAGS.update_batch_size}.{rates}{decay}"
 
 
 def kl_factor():

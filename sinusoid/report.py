@@ -2,7 +2,8 @@
 
 1. --table1=PREFIX: PREFIX.md and .csv, each cell beside the paper's, with its settings and minutes; --bars=FILE.png.
 2. --figure5=FILE.png: meta-test MSE of the MAML methods against inner-loop steps.
-3. --figure6=FILE.png: the first layers' weights, a row an input: u, then the 20 of the one-hot.
+3. --figure6=FILE.png: the first layers' weights, a row an input: u, then the 20 of the one-hot; FILE.md and .csv: how
+   large the one-hot's rows are.
 
 Command: python report.py --logdir=LOGDIR --table1=results/table1
 Cost: some seconds.
@@ -31,7 +32,7 @@ SETTINGS = {
     "MAML": _MAML, "MR-MAML (A)": _ACTIVATIONS + _MAML, "MR-MAML (W)": _WEIGHTS + _MAML,
     "CNP": _CNP, "MR-CNP (A)": _ACTIVATIONS + _CNP, "MR-CNP (W)": _WEIGHTS + _CNP,
 }  # fmt: skip
-_USUAL = {"dim_w": 5, "dim_z": 5, "kl_on": "query"}  # named where it is something else
+_USUAL = {"dim_w": 5, "dim_z": 5, "kl_on": "query", "weight_decay": 0.0}  # named where it is something else
 FIRST_LAYERS = {  # method -> label, name of its layers, in the order of Figure 6's panels
     "sinusoid_maml_none": ("MAML", "head/head"),
     "sinusoid_cnp_none": ("CNP", "encoder/encoder"),
@@ -119,44 +120,51 @@ def figure5(runs, path):
 
 
 def figure6(runs, path):
-    """The first layer's weights (a posterior's means) of the first trial at the fewest shots, a panel a method; prints
-    `_of_one_hot` over all trials."""
-    kernels, lines = {}, []
+    """The first layers' weights (a posterior's means) of the first trials at the fewest shots, a panel a method, and
+    beside the image as .md and .csv: what `_of_one_hot` says of all trials."""
+    groups, methods = {}, list(FIRST_LAYERS)
     for result in sorted(runs, key=lambda result: result["trial"]):
         _, name = FIRST_LAYERS[result["method"]]
         weights = checkpoints.load(result["folder"] / "checkpoint-final.npz")
         layers = [(weights[f"{name}{i}/kernel"], weights[f"{name}{i}/bias"]) for i in range(2)]
         if result["method"].endswith("activations"):  # the code's means, without their scales
             layers[1] = tuple(array[..., : array.shape[-1] // 2] for array in layers[1])
-        kernels.setdefault((result["flags"]["update_batch_size"], result["method"]), []).append(layers)
-    if not kernels:
+        used = result["flags"]
+        key = used["update_batch_size"], methods.index(result["method"]), used["weight_decay"]
+        groups.setdefault(key, []).append((layers, [result["meta_test_mse"], *_of_one_hot(*layers)]))
+    if not groups:
         raise UserError(f"--logdir={','.join(FLAGS.logdir)}: no run of sinusoid/; train with bash run.sh table1")
-    all_shots = sorted({shots for shots, _ in kernels})
-    for shots in all_shots:
-        for method, (label, _) in FIRST_LAYERS.items():
-            if trials := kernels.get((shots, method)):
-                cells = [
-                    results.mean_std(statistics.mean(values), statistics.stdev(values) if len(values) > 1 else None)
-                    for values in zip(*(_of_one_hot(*layers) for layers in trials), strict=True)
-                ]
-                lines.append(f"| {shots} | {label} | {' | '.join(cells)} | {len(trials)} |")
-    print("| shots | method | norm of the one-hot's rows | / of u's row | of the second layer's variance | trials |")
-    print("\n".join(["|---|---|---|---|---|---|", *lines]))
-    shown = [method for method in FIRST_LAYERS if (all_shots[0], method) in kernels]
+    measures = {
+        "mse": "MSE", "norm": "norm of the one-hot's rows", "ratio": "/ of u's row",
+        "share": "of the second layer's variance",
+    }  # fmt: skip
+    lines = [f"| shots | method | weight decay | {' | '.join(measures.values())} | trials |", "|---" * 8 + "|"]
+    rows = []
+    for (shots, method, decay), trials in sorted(groups.items()):
+        row = {"shots": shots, "method": FIRST_LAYERS[methods[method]][0], "weight_decay": decay}
+        cells = []
+        for measure, values in zip(measures, zip(*(values for _, values in trials), strict=True), strict=True):
+            row[f"{measure}_mean"], row[f"{measure}_std"] = statistics.mean(values), results.std(values)
+            cells.append(results.mean_std(row[f"{measure}_mean"], row[f"{measure}_std"]))
+        rows.append(row | {"trials": len(trials)})
+        lines.append(f"| {shots} | {row['method']} | {decay:g} | {' | '.join(cells)} | {len(trials)} |")
+    text = "\n".join(lines)
+    print(text)
+    results.write_table(path.removesuffix(".png"), text, rows)
+    shown = [key for key in sorted(groups) if key[0] == min(groups)[0]]
     num_rows = (len(shown) + 1) // 2
     figure, axes = figures.pyplot().subplots(
         num_rows, 2, figsize=(10, 2.6 * num_rows), squeeze=False, layout="constrained"
     )
     for axis in axes.flat[len(shown) :]:
         axis.axis("off")
-    for axis, method in zip(axes.flat, shown, strict=False):
-        layers = kernels[all_shots[0], method][0]
-        kernel, _ = layers[0]
+    for axis, key in zip(axes.flat, shown, strict=False):
+        [(kernel, _), _], (_, _, ratio, _) = groups[key][0]
         limit = np.abs(kernel).max()
         image = axis.imshow(kernel, cmap="RdBu", vmin=-limit, vmax=limit, aspect="auto", interpolation="nearest")
-        axis.set(
-            title=f"{FIRST_LAYERS[method][0]}: one-hot rows / u row {_of_one_hot(*layers)[1]:.2f}", xlabel="hidden unit"
-        )
+        decay = f", weight decay {key[2]:g}" if key[2] else ""
+        title = f"{FIRST_LAYERS[methods[key[1]]][0]}{decay}: one-hot rows / u row {ratio:.2f}"
+        axis.set(title=title, xlabel="hidden unit")
         axis.set_yticks([0, 1, 20], ["u", "one-hot 1", "one-hot 20"], fontsize=7)
         figure.colorbar(image, ax=axis)
     figures.save_figure(figure, path)
