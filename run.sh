@@ -317,7 +317,7 @@ sinusoid_report() {  # FLAGS...
 
 search_table1() {  # every setting that was tried, two trials, at 5 shots or the line's; prints their held-out errors
   setup
-  say "Settings for Table 1, on 4 of the 20 training amplitudes, held out: about an hour on two cores"
+  say "Settings for Table 1, on 4 of the 20 training amplitudes, held out: one to two hours on two cores"
   local script line i=0
   while read -r script line; do
     i=$((i + 1))

@@ -163,8 +163,9 @@ def figure6(runs, path):
         limit = np.abs(kernel).max()
         image = axis.imshow(kernel, cmap="RdBu", vmin=-limit, vmax=limit, aspect="auto", interpolation="nearest")
         decay = f", weight decay {key[2]:g}" if key[2] else ""
-        title = f"{FIRST_LAYERS[methods[key[1]]][0]}{decay}: one-hot rows / u row {ratio:.2f}"
-        axis.set(title=title, xlabel="hidden unit")
+        title = f"{FIRST_LAYERS[methods[key[1]]][0]}{decay}\none-hot rows / u row {ratio:.2f}"
+        axis.set_title(title, fontsize=10)
+        axis.set_xlabel("hidden unit")
         axis.set_yticks([0, 1, 20], ["u", "one-hot 1", "one-hot 20"], fontsize=7)
         figure.colorbar(image, ax=axis)
     figures.save_figure(figure, path)

@@ -121,7 +121,7 @@ def test_trials_side_by_side_and_resumed_are_those_trained_alone_and_the_report_
     assert alone.returncode == 0, alone.stderr
     assert_trial_2_is_the_same(tmp_path / "a", tmp_path / "b")
 
-    plain = run("maml", tmp_path / "a", "--metatrain_iterations=2", "--update_batch_size=10")
+    plain = run("maml", tmp_path / "a", "--metatrain_iterations=2", "--update_batch_size=10", "--weight_decay=0.5")
     assert plain.returncode == 0, plain.stderr
     result = json.loads(next((tmp_path / "a").glob("sinusoid_maml.*/result.json")).read_text())
     assert list(result["mse_by_num_updates"]) == ["0", "3"] and len(result["per_object"]) == 100
@@ -137,6 +137,11 @@ def test_trials_side_by_side_and_resumed_are_those_trained_alone_and_the_report_
         ("5", "MR-MAML (W)", "2", "0.16"), ("10", "MAML", "1", "0.13"),
     ]  # fmt: skip
     assert "norm of the one-hot's rows" in done.stdout and (tmp_path / "t.md").read_text() in done.stdout
+    assert (tmp_path / "6.md").read_text() in done.stdout
+    with open(tmp_path / "6.csv", newline="") as file:
+        assert [(row["method"], row["weight_decay"]) for row in csv.DictReader(file)] == [
+            ("MR-MAML (W)", "0.0"), ("MAML", "0.5"),
+        ]  # fmt: skip
     for name in ("t.png", "5.png", "6.png"):
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
 
@@ -153,6 +158,19 @@ def test_sgd_with_a_clipped_gradient_takes_a_step_of_the_clipped_norm_in_each_tr
         squares = [((after[name] - before[name]) ** 2).sum() for name in before if name.startswith("head")]
         assert len(squares) == 6
         np.testing.assert_allclose(np.sqrt(sum(squares)), 0.02, rtol=1e-3)
+
+
+def test_weight_decay_halves_means_and_leaves_the_posterior_s_scale(tmp_path):
+    settings = ["--regularizer=weights", "--metatrain_iterations=1", "--optimizer=sgd", "--meta_lr=1e-9"]
+    for decay in (0, 0.5):
+        done = run("maml", tmp_path / str(decay), f"--weight_decay={decay}", *settings)
+        assert done.returncode == 0, done.stderr
+    before, after = (arrays(next((tmp_path / str(decay)).iterdir())) for decay in (0, 0.5))
+    before = {name: array for name, array in before.items() if name.startswith(("encoder", "head"))}
+    rhos = [name for name in before if "rho" in name]
+    assert 0 < len(rhos) < len(before)
+    for name, array in before.items():
+        np.testing.assert_allclose(after[name], array * (1.0 if name in rhos else 0.5), rtol=1e-4, atol=1e-6)
 
 
 def test_a_meta_test_that_diverges_says_so(tmp_path):
