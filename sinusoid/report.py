@@ -10,6 +10,7 @@ Cost: some seconds.
 """
 
 import statistics
+from pathlib import Path
 
 import numpy as np
 from absl import flags
@@ -130,7 +131,7 @@ def figure6(runs, path):
         if result["method"].endswith("activations"):  # the code's means, without their scales
             layers[1] = tuple(array[..., : array.shape[-1] // 2] for array in layers[1])
         used = result["flags"]
-        key = used["update_batch_size"], methods.index(result["method"]), used["weight_decay"]
+        key = used["update_batch_size"], methods.index(result["method"]), used.get("weight_decay", 0.0)
         groups.setdefault(key, []).append((layers, [result["meta_test_mse"], *_of_one_hot(*layers)]))
     if not groups:
         raise UserError(f"--logdir={','.join(FLAGS.logdir)}: no run of sinusoid/; train with bash run.sh table1")
@@ -150,7 +151,7 @@ def figure6(runs, path):
         lines.append(f"| {shots} | {row['method']} | {decay:g} | {' | '.join(cells)} | {len(trials)} |")
     text = "\n".join(lines)
     print(text)
-    results.write_table(path.removesuffix(".png"), text, rows)
+    results.write_table(Path(path).with_suffix(""), text, rows)
     shown = [key for key in sorted(groups) if key[0] == min(groups)[0]]
     num_rows = (len(shown) + 1) // 2
     figure, axes = figures.pyplot().subplots(
