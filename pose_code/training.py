@@ -119,7 +119,7 @@ def run(
     Args:
       iterations_flag: name of the flag with the number of outer steps in all, those of a checkpoint included.
       rho_learning_rate: learning rate of the posteriors' rho; None takes learning_rate.
-      weight_decay: strength as contrib's AdamW counted it, decay per step (Keras multiplies it by the learning rate).
+      weight_decay: of `optimizers.make`, 0 for none.
       eval_num_updates: evaluate also after these numbers of inner-loop steps.
       save_examples: write examples.npz too, some held-out tasks' query points and their predictions.
     """

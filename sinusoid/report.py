@@ -135,23 +135,7 @@ def figure6(runs, path):
         groups.setdefault(key, []).append((layers, [result["meta_test_mse"], *_of_one_hot(*layers)]))
     if not groups:
         raise UserError(f"--logdir={','.join(FLAGS.logdir)}: no run of sinusoid/; train with bash run.sh table1")
-    measures = {
-        "mse": "MSE", "norm": "norm of the one-hot's rows", "ratio": "/ of u's row",
-        "share": "of the second layer's variance",
-    }  # fmt: skip
-    lines = [f"| shots | method | weight decay | {' | '.join(measures.values())} | trials |", "|---" * 8 + "|"]
-    rows = []
-    for (shots, method, decay), trials in sorted(groups.items()):
-        row = {"shots": shots, "method": FIRST_LAYERS[methods[method]][0], "weight_decay": decay}
-        cells = []
-        for measure, values in zip(measures, zip(*(values for _, values in trials), strict=True), strict=True):
-            row[f"{measure}_mean"], row[f"{measure}_std"] = statistics.mean(values), results.std(values)
-            cells.append(results.mean_std(row[f"{measure}_mean"], row[f"{measure}_std"]))
-        rows.append(row | {"trials": len(trials)})
-        lines.append(f"| {shots} | {row['method']} | {decay:g} | {' | '.join(cells)} | {len(trials)} |")
-    text = "\n".join(lines)
-    print(text)
-    results.write_table(Path(path).with_suffix(""), text, rows)
+    _write_figure6_table(groups, Path(path).with_suffix(""))
     shown = [key for key in sorted(groups) if key[0] == min(groups)[0]]
     num_rows = (len(shown) + 1) // 2
     figure, axes = figures.pyplot().subplots(
@@ -170,6 +154,28 @@ def figure6(runs, path):
         axis.set_yticks([0, 1, 20], ["u", "one-hot 1", "one-hot 20"], fontsize=7)
         figure.colorbar(image, ax=axis)
     figures.save_figure(figure, path)
+
+
+def _write_figure6_table(groups, prefix):
+    """groups: (shots, index in FIRST_LAYERS, weight decay) -> trials, each (layers, [meta-test MSE, *_of_one_hot])."""
+    labels = [label for label, _ in FIRST_LAYERS.values()]
+    measures = {
+        "mse": "MSE", "norm": "norm of the one-hot's rows", "ratio": "/ of u's row",
+        "share": "of the second layer's variance",
+    }  # fmt: skip
+    lines = [f"| shots | method | weight decay | {' | '.join(measures.values())} | trials |", "|---" * 8 + "|"]
+    rows = []
+    for (shots, method, decay), trials in sorted(groups.items()):
+        row = {"shots": shots, "method": labels[method], "weight_decay": decay}
+        cells = []
+        for measure, values in zip(measures, zip(*(values for _, values in trials), strict=True), strict=True):
+            row[f"{measure}_mean"], row[f"{measure}_std"] = statistics.mean(values), results.std(values)
+            cells.append(results.mean_std(row[f"{measure}_mean"], row[f"{measure}_std"]))
+        rows.append(row | {"trials": len(trials)})
+        lines.append(f"| {shots} | {row['method']} | {decay:g} | {' | '.join(cells)} | {len(trials)} |")
+    text = "\n".join(lines)
+    print(text)
+    results.write_table(prefix, text, rows)
 
 
 def _of_one_hot(first, second):
