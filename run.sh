@@ -26,9 +26,10 @@ PYTHON=${PYTHON:-python3}                 # makes the virtual environment .venv
 # paper: where the paper's settings differ from the scripts' defaults, which are upstream's with its iterations.
 PAPER=()
 PAPER_finetune=(--update_lr=0.01)
-PAPER_maml_vanilla=(--update_lr=0.01 --update_batch_size=15)
-PAPER_maml_bbb=(--update_lr=0.01 --beta=1e-1)
-PAPER_maml_ib=(--update_lr=0.01)
+PAPER_maml=(--update_lr=0.01 --batch_norm_gradient=released)
+PAPER_maml_vanilla=("${PAPER_maml[@]}" --update_batch_size=15)
+PAPER_maml_bbb=("${PAPER_maml[@]}" --beta=1e-1)
+PAPER_maml_ib=("${PAPER_maml[@]}")
 PAPER_np_vanilla=()
 PAPER_np_bbb=(--beta=1e-3)
 PAPER_np_ib=()
@@ -45,7 +46,7 @@ SMALL_np_ib=(--num_updates=6000)
 SMALL_maml=(--num_updates=3 --update_lr=0.01 --update_batch_size=15 --dim_w=100 --num_filters=32 --meta_lr=2e-3
             --metatrain_iterations=1500)
 SMALL_maml_vanilla=("${SMALL_maml[@]}" --meta_lr=1e-3)
-SMALL_maml_bbb=("${SMALL_maml[@]}" --beta=1e-4 --var=-5)
+SMALL_maml_bbb=("${SMALL_maml[@]}" --beta=1e-4 --var=-5 --rho_lr=2e-3)
 SMALL_maml_ib=("${SMALL_maml[@]}")
 SMALL_finetune=(--summary_every=200 --update_lr=0.01 --update_batch_size=15 --dim_w=100 --num_filters=32 --metatrain_iterations=3000)
 
@@ -55,7 +56,7 @@ QUICK_np_vanilla=(--num_updates=1500)
 QUICK_np_bbb=(--num_updates=4000 --update_lr=1e-3 --rho_lr=2e-3)
 QUICK_maml=("${SMALL_maml[@]}" --metatrain_iterations=300 --summary_every=10 --checkpoint_every=50)
 QUICK_maml_vanilla=("${QUICK_maml[@]}" --noweight_decay)
-QUICK_maml_bbb=("${QUICK_maml[@]}" --beta=1e-4 --var=-5)
+QUICK_maml_bbb=("${QUICK_maml[@]}" --beta=1e-4 --var=-5 --rho_lr=2e-3)
 
 # Table 1, chosen by `bash run.sh search_table1` on training amplitudes held out for it. An array with the number of
 # shots at its end adds to the one without.

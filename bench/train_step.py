@@ -78,6 +78,7 @@ def measure(script, seconds):
 
     module = importlib.import_module(f"pose_code.{script}")
     training.run = time_run
+    module.define_flags()
     FLAGS(sys.argv)
     module.main([])
     return {name: round(value, 6) if isinstance(value, float) else value for name, value in measured.items()}

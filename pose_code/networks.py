@@ -20,6 +20,8 @@ from pose_data.cli import UserError
 _CACHE_BYTES = 2**23  # of the first convolution's output; twice as much is slower
 BATCH_NORM_EPSILON = 1e-3  # contrib's default, which upstream used
 NORMS = ("batch_norm", "layer_norm", "none")
+# Layers of the image encoder with a ReLU: the paper's (its code is linear), and as in the released maml_vanilla.
+ENCODERS = {"paper": ("conv0", "conv1", "conv2"), "released": ("code",)}
 
 
 def _glorot_uniform(rng, shape):
@@ -101,22 +103,25 @@ def init_image_encoder(rng, dim_im, dim_code):
     }
 
 
-def image_encoder(weights, images, conv=conv2d):
-    """Image code w. images: uint8 [n, dim_im, dim_im, 1] -> [n, dim_code], linear at the end."""
+def image_encoder(weights, images, conv=conv2d, relu_after=ENCODERS["paper"]):
+    """Image code w. images: uint8 [n, dim_im, dim_im, 1] -> [n, dim_code]."""
     n, side = images.shape[0], -(-images.shape[1] // 2)
     # On a CPU some images at a time, whose activations stay in the cache: a CNP's step is a third faster for it.
     at_a_time = n if tf.config.list_physical_devices("GPU") else max(1, _CACHE_BYTES // (4 * 32 * side**2))
-    parts = [_encode(weights, images[i : i + at_a_time], conv) for i in range(0, n, at_a_time)]
+    parts = [_encode(weights, images[i : i + at_a_time], conv, relu_after) for i in range(0, n, at_a_time)]
     return tf.concat(parts, axis=0) if len(parts) > 1 else parts[0]
 
 
-def _encode(weights, images, conv):
+def _encode(weights, images, conv, relu_after):
+    def activate(name, x):
+        return tf.nn.relu(x) if name in relu_after else x
+
     x = tf.cast(images, tf.float32) / 255.0
-    x = tf.nn.relu(_conv(conv, weights, "conv0", x, 2))
-    x = tf.nn.relu(_conv(conv, weights, "conv1", x, 2))
+    x = activate("conv0", _conv(conv, weights, "conv0", x, 2))
+    x = activate("conv1", _conv(conv, weights, "conv1", x, 2))
     x = tf.nn.max_pool2d(x, 2, 2, "SAME")
-    x = tf.nn.relu(_conv(conv, weights, "conv2", x, 2))
-    return _dense(weights, "code", tf.reshape(x, [images.shape[0], math.prod(x.shape[1:])]))
+    x = activate("conv2", _conv(conv, weights, "conv2", x, 2))
+    return activate("code", _dense(weights, "code", tf.reshape(x, [images.shape[0], math.prod(x.shape[1:])])))
 
 
 def init_conv_head(rng, dim_w, num_filters, dim_y, std_out=None):
@@ -131,18 +136,21 @@ def init_conv_head(rng, dim_w, num_filters, dim_y, std_out=None):
     return weights | _init_layer(rng, "head_out", (num_filters, dim_y), std_out), offsets
 
 
-def _normalize(x, offset, norm):
+def _normalize(x, offset, norm, second_order):
     """x: [n, side, side, filters]. Statistics are always those of the given batch, at meta-test too; no scale."""
     if norm == "none":
         return x
-    return _standardize(x, [0, 1, 2] if norm == "batch_norm" else [1, 2, 3]) + offset
+    if norm == "layer_norm":
+        return _standardize(x, [1, 2, 3]) + offset
+    return _standardize(x, [0, 1, 2], second_order) + offset
 
 
-def _standardize(x, axes):
+def _standardize(x, axes, second_order=True):
     """(x - mean) / sqrt(variance + epsilon) over `axes`.
 
     The derivative is written out: a third of the passes over x that automatic differentiation takes, and MAML
-    differentiates this twice.
+    differentiates this twice. second_order: False makes it a constant to the second derivative, as the released code
+    has it, whose fused op loses that inside tf.map_fn.
     """
 
     @tf.custom_gradient
@@ -154,21 +162,22 @@ def _standardize(x, axes):
 
         def gradient(dy):
             means = tf.reduce_mean(dy, axes, keepdims=True), tf.reduce_mean(dy * y, axes, keepdims=True)
-            return (dy - (means[0] + y * means[1])) * factor
+            dx = (dy - (means[0] + y * means[1])) * factor
+            return dx if second_order else tf.stop_gradient(dx)
 
         return y, gradient
 
     return standardize(x)
 
 
-def conv_head(weights, w, norm, max_pool, conv=conv2d):
+def conv_head(weights, w, norm, max_pool, conv=conv2d, second_order_norm=True):
     """Label from the code. w: [n, dim_w], dim_w a square -> [n, dim_y]. Four blocks conv 3x3 - norm - ReLU (- 2x2
-    max-pool), global mean, linear."""
+    max-pool), global mean, linear. second_order_norm: of batch_norm, see `_standardize`."""
     side = math.isqrt(w.shape[-1])
     x = tf.reshape(w, [-1, side, side, 1])
     for i in range(4):
         x = tf.cast(_conv(conv, weights, f"head{i}", x, 1), tf.float32)
-        x = tf.nn.relu(_normalize(x, weights[f"norm{i}/offset"], norm))
+        x = tf.nn.relu(_normalize(x, weights[f"norm{i}/offset"], norm, second_order_norm))
         if max_pool:
             x = tf.nn.max_pool2d(x, 2, 2, "SAME")
     return _dense(weights, "head_out", tf.reduce_mean(x, axis=[1, 2]))

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from pose_code import networks
-from pose_code.bayes_layers import draw_code, task_noise
+from pose_code.bayes_layers import draw_code, kl_sigma, task_noise
 from pose_code.maml import mean_squared_error
 
 
@@ -14,8 +14,8 @@ def init_neural_process(
     """Initial weights of everything behind the encoder: [w, lifted y] -> r_i, mean r -> z, [z, w*] -> y*.
 
     lift_divisor: y is lifted to dim_w // lift_divisor numbers. std: of the kernels up to z, decoder_std: of the
-    decoder's; None: Glorot. Glorot's are several times larger than the released code's 0.05, which makes the signal
-    from y to z some 130 times stronger and decides whether a CNP memorizes.
+    decoder's; None: Glorot. The released code has 0.05 up to z. Glorot's kernels make the signal from y to z some
+    hundred times stronger, which decides whether a CNP memorizes.
     """
     dim_lift = max(1, dim_w // lift_divisor)
     return {
@@ -66,7 +66,7 @@ class NeuralProcess:
         """Loss of one MetaBatch and its metrics. seed: int tensor [2] for theta (one draw a meta-batch)."""
         predictions, kl = self._predict(weights, batch, seed)
         mse = tf.reduce_mean(mean_squared_error(predictions, batch.target_y))
-        return mse + self.beta * kl, {"mse": mse, "kl": kl}
+        return mse + self.beta * kl, {"mse": mse, "kl": kl, **kl_sigma(weights)}
 
     def predict(self, weights, batch, seed):
         """Predictions [tasks, n, dim_y] on the query set; None: a CNP has no error before it sees a support set."""

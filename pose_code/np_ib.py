@@ -16,12 +16,14 @@ from pose_data.cli import run_main
 
 FLAGS = flags.FLAGS
 
-pose_learners.define_np_flags(num_updates=120000, update_lr=5e-4)
-pose_learners.define_code_flags()
-flags.DEFINE_float(
-    "aggregator_lr", 1e-3, "learning rate of lift, pair encoder and r -> z; --update_lr is encoder's and decoder's",
-    lower_bound=0.0,
-)  # fmt: skip
+
+def define_flags():
+    pose_learners.define_np_flags(num_updates=120000, update_lr=5e-4)
+    pose_learners.define_code_flags()
+    flags.DEFINE_float(
+        "aggregator_lr", 1e-3, "learning rate of lift, pair encoder and r -> z; --update_lr is encoder's and decoder's",
+        lower_bound=0.0,
+    )  # fmt: skip
 
 
 def group_of(module, name):
@@ -29,14 +31,17 @@ def group_of(module, name):
     return "aggregator" if module == "decoder" and not name.startswith("decoder") else "mean"
 
 
-def main(argv):
-    del argv
-    learner = pose_learners.pose_np(
+def make_learner():
+    return pose_learners.pose_np(
         stochastic_code=True, beta=FLAGS.beta, kl_on=FLAGS.kl_on,
         released_init={"lift_divisor": 2, "decoder_std": 0.05},
     )  # fmt: skip
+
+
+def main(argv):
+    del argv
     pose_learners.run(
-        learner,
+        make_learner(),
         method="np_ib",
         run_name=f"np_ib.beta-{FLAGS.beta:g}.update_lr-{FLAGS.update_lr:g}",
         iterations_flag="num_updates",
@@ -46,4 +51,5 @@ def main(argv):
 
 
 if __name__ == "__main__":
+    define_flags()
     run_main(main)

@@ -16,16 +16,21 @@ from pose_data.cli import run_main
 
 FLAGS = flags.FLAGS
 
-pose_learners.define_np_flags()
-pose_learners.define_weight_decay_flags(False)
+
+def define_flags():
+    pose_learners.define_np_flags()
+    pose_learners.define_weight_decay_flags(False)
+
+
+def make_learner():
+    return pose_learners.pose_np()
 
 
 def main(argv):
     del argv
-    learner = pose_learners.pose_np()
     decay = f".beta-{FLAGS.beta:g}" if FLAGS.weight_decay else ""
     pose_learners.run(
-        learner,
+        make_learner(),
         method="np_vanilla",
         run_name=f"np_vanilla.update_lr-{FLAGS.update_lr:g}{decay}",
         iterations_flag="num_updates",
@@ -35,4 +40,5 @@ def main(argv):
 
 
 if __name__ == "__main__":
+    define_flags()
     run_main(main)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from pose_code.bayes_layers import Weights, draw_code, gaussian_kl, gaussian_weights, point_weights
+from pose_code.bayes_layers import Weights, draw_code, gaussian_kl, gaussian_weights, kl_sigma, point_weights
 
 SEED = tf.constant([1, 2])
 
@@ -26,6 +26,14 @@ def test_kl_of_one_weight_is_the_formula_by_hand():
     posterior = one_weight(0.5, 0.0)
     sigma = math.log(2.0)
     np.testing.assert_allclose(posterior.kl(), (sigma**2 + 0.25 - 1) / 2 - math.log(sigma), rtol=1e-6)
+
+
+def test_the_kl_s_part_of_sigma_is_what_the_means_leave():
+    np.testing.assert_allclose(one_weight(0.5, 0.3).kl() - one_weight(0.5, 0.3).kl_sigma(), 0.125, rtol=1e-5)
+    np.testing.assert_allclose(one_weight(0.0, 0.3).kl(), one_weight(7.0, 0.3).kl_sigma(), rtol=1e-6)
+    learners_weights = {"encoder": one_weight(0.5, 0.3), "head": point_weights({"a": tf.ones(2)})}
+    np.testing.assert_allclose(kl_sigma(learners_weights)["kl_sigma"], one_weight(0.5, 0.3).kl_sigma())
+    assert kl_sigma({"head": learners_weights["head"]}) == {}
 
 
 def test_kl_is_zero_at_the_prior():
