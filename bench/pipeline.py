@@ -17,8 +17,8 @@ from absl import flags
 
 from bench import report
 from bench.render import embedded_models
+from metalearn.cli import UserError, run_main
 from pose_data import mujoco_render
-from pose_data.cli import UserError, run_main
 
 FLAGS = flags.FLAGS
 

@@ -16,8 +16,8 @@ from pathlib import Path
 from absl import flags
 
 from bench import report
+from metalearn.cli import run_main
 from pose_data import mujoco_render
-from pose_data.cli import run_main
 
 FLAGS = flags.FLAGS
 

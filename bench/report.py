@@ -7,8 +7,9 @@ import json
 import sys
 from pathlib import Path
 
-from pose_data import workers
-from pose_data.cli import UserError, atomic_path
+from metalearn import workers
+from metalearn.cli import UserError
+from metalearn.files import atomic_path
 
 # benchmark -> column -> (heading, format)
 TABLES = {

@@ -22,7 +22,7 @@ from pathlib import Path
 from absl import flags
 
 from bench import report
-from pose_data.cli import UserError, run_main
+from metalearn.cli import UserError, run_main
 
 FLAGS = flags.FLAGS
 
@@ -37,8 +37,8 @@ def measure(script, seconds):
     import tensorflow as tf
 
     from bench import multiply_adds
-    from pose_code import optimizers, training
-    from pose_code.run_folder import RunFolder
+    from metalearn import optimizers, training
+    from metalearn.run_folder import RunFolder
 
     measured = {}
 

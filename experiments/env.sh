@@ -55,7 +55,7 @@ splits() {  # NAME FLAGS of data_gen...: the data, and DATA_DIR/NAME-t for each 
 }
 
 sweep() {  # FLAGS...: the lines on standard input, JOBS at a time
-  $PY -m pose_code.sweep --jobs="$JOBS" ${METHODS:+--methods="${METHODS// /,}"} "$@"
+  $PY -m metalearn.sweep --jobs="$JOBS" ${METHODS:+--methods="${METHODS// /,}"} "$@"
 }
 
 pose_sweep() {  # FLAGS...: each line once per trial

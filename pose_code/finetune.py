@@ -11,8 +11,8 @@ Expect (the paper, Table 2): meta-test MSE 7.33 (0.35), 6.16 (0.12) with weight 
 
 from absl import flags
 
+from metalearn.cli import run_main
 from pose_code import pose_learners
-from pose_data.cli import run_main
 
 FLAGS = flags.FLAGS
 

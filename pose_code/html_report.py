@@ -9,9 +9,10 @@ import zipfile
 import numpy as np
 from PIL import Image
 
-from pose_code import figures, results
+from metalearn import figures, results
+from metalearn.cli import UserError
+from metalearn.files import atomic_path
 from pose_code.pose_dataset import LABEL_SCALE
-from pose_data.cli import UserError, atomic_path
 
 NUM_OBJECTS = 6
 

@@ -17,9 +17,10 @@ import numpy as np
 import tensorflow as tf
 from absl import flags
 
-from pose_code import evaluation, pose_learners
-from pose_code.run_folder import RunFolder
-from pose_data.cli import run_main
+from metalearn import evaluation
+from metalearn.cli import run_main
+from metalearn.run_folder import RunFolder
+from pose_code import pose_learners
 
 FLAGS = flags.FLAGS
 

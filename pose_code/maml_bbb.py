@@ -15,8 +15,8 @@ Expect (the paper, Table 2): meta-test MSE 2.26 (0.09), at beta 0.1.
 
 from absl import flags
 
+from metalearn.cli import run_main
 from pose_code import pose_learners
-from pose_data.cli import run_main
 
 FLAGS = flags.FLAGS
 

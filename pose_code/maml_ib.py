@@ -11,8 +11,8 @@ Expect (the paper, Table 1, sinusoid only): no pose number in the paper.
 
 from absl import flags
 
+from metalearn.cli import run_main
 from pose_code import pose_learners
-from pose_data.cli import run_main
 
 FLAGS = flags.FLAGS
 

@@ -13,8 +13,8 @@ Expect (the paper, Table 2): meta-test MSE 5.39 (1.31).
 
 from absl import flags
 
+from metalearn.cli import run_main
 from pose_code import networks, pose_learners
-from pose_data.cli import run_main
 
 FLAGS = flags.FLAGS
 

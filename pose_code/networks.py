@@ -15,7 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from pose_data.cli import UserError
+from metalearn.cli import UserError
 
 _CACHE_BYTES = 2**23  # of the first convolution's output; twice as much is slower
 BATCH_NORM_EPSILON = 1e-3  # contrib's default, which upstream used

@@ -10,8 +10,8 @@ Expect (the paper, Table 3): meta-test MSE 7.73 (0.82): regularizing everything 
 
 from absl import flags
 
+from metalearn.cli import run_main
 from pose_code import pose_learners
-from pose_data.cli import run_main
 
 FLAGS = flags.FLAGS
 

@@ -11,8 +11,8 @@ Expect (the paper, Table 2): meta-test MSE 2.89 (0.18), at beta 1e-3.
 
 from absl import flags
 
+from metalearn.cli import run_main
 from pose_code import pose_learners
-from pose_data.cli import run_main
 
 FLAGS = flags.FLAGS
 

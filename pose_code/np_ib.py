@@ -11,8 +11,8 @@ Expect (the paper, Table 1 and Figure 9): in Figure 9 a meta-test MSE of 5.0 to 
 
 from absl import flags
 
+from metalearn.cli import run_main
 from pose_code import pose_learners
-from pose_data.cli import run_main
 
 FLAGS = flags.FLAGS
 

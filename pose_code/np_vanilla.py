@@ -11,8 +11,8 @@ Expect (the paper, Table 2): meta-test MSE 8.48 (0.12), chance is 8.33; 6.86 (0.
 
 from absl import flags
 
+from metalearn.cli import run_main
 from pose_code import pose_learners
-from pose_data.cli import run_main
 
 FLAGS = flags.FLAGS
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from metalearn.cli import UserError
 from pose_data import pickles
-from pose_data.cli import UserError
 from pose_data.shards import Shards
 
 LABEL_SCALE = 10.0  # labels are turns x 10, so 1 unit = 36 degrees and a constant prediction scores 100/12

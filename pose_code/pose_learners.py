@@ -9,12 +9,13 @@ from pathlib import Path
 import tensorflow as tf
 from absl import flags
 
-from pose_code import networks, training
-from pose_code.bayes_layers import gaussian_weights, point_weights
-from pose_code.maml import Maml
-from pose_code.neural_process import NeuralProcess, init_neural_process
+from metalearn import training
+from metalearn.bayes_layers import gaussian_weights, point_weights
+from metalearn.cli import UserError
+from metalearn.maml import Maml
+from metalearn.neural_process import NeuralProcess, init_neural_process
+from pose_code import networks
 from pose_code.pose_dataset import PoseSplit
-from pose_data.cli import UserError
 
 FLAGS = flags.FLAGS
 _NO_EFFECT = "accepted for the released script's command lines, without effect, as there"

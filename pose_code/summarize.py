@@ -15,8 +15,9 @@ from pathlib import Path
 
 from absl import flags
 
-from pose_code import figures, html_report, results
-from pose_data.cli import UserError, run_main
+from metalearn import figures, results
+from metalearn.cli import UserError, run_main
+from pose_code import html_report
 
 FLAGS = flags.FLAGS
 

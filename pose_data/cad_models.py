@@ -23,8 +23,9 @@ import numpy as np
 from absl import flags
 from trimesh.transformations import rotation_matrix
 
+from metalearn.cli import UserError, run_main
+from metalearn.files import atomic_path
 from pose_data import cad_craft, cad_furniture, cad_road
-from pose_data.cli import UserError, atomic_path, run_main
 
 # Default number of objects; the shape builders have the names of the classes.
 CLASSES = {

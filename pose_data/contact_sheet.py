@@ -3,8 +3,9 @@
 import numpy as np
 from PIL import Image, ImageDraw
 
+from metalearn.cli import UserError
+from metalearn.files import atomic_path
 from pose_data import rotate_folder
-from pose_data.cli import UserError, atomic_path
 
 NUM_VIEWS = 6
 TILE = 110  # pixels, width and height of a view

@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 from absl import flags
 
-from pose_data.cli import UserError, atomic_path, remove, run_main
+from metalearn.cli import UserError, run_main
+from metalearn.files import atomic_path, remove
 from pose_data.data_gen import write_split
 from pose_data.rotate_folder import MAX_IMAGE_SIZE, MAX_NUM_VIEWS
 

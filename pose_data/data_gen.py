@@ -21,8 +21,9 @@ from pathlib import Path
 import numpy as np
 from absl import flags
 
+from metalearn.cli import UserError, run_main
+from metalearn.files import atomic_path, set_aside
 from pose_data import pickles, rotate_folder, shards
-from pose_data.cli import UserError, atomic_path, run_main, set_aside
 
 FLAGS = flags.FLAGS
 

@@ -23,8 +23,10 @@ import numpy as np
 from absl import flags
 from PIL import Image
 
-from pose_data import contact_sheet, rotate_folder, workers
-from pose_data.cli import UserError, atomic_path, run_main
+from metalearn import workers
+from metalearn.cli import UserError, run_main
+from metalearn.files import atomic_path
+from pose_data import contact_sheet, rotate_folder
 from pose_data.off_to_stl import SUFFIXES, read_triangles
 
 FLAGS = flags.FLAGS

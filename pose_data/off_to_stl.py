@@ -20,7 +20,8 @@ import numpy as np
 from absl import flags
 from stl import mesh as numpy_stl
 
-from pose_data.cli import UserError, atomic_path, run_main
+from metalearn.cli import UserError, run_main
+from metalearn.files import atomic_path
 
 FLAGS = flags.FLAGS
 

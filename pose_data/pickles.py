@@ -8,7 +8,8 @@ import typing
 
 import numpy as np
 
-from pose_data.cli import UserError, atomic_path
+from metalearn.cli import UserError
+from metalearn.files import atomic_path
 
 # NumPy 2 renamed the module in which arrays are rebuilt; NumPy 1 knows, and NumPy 2 still accepts, the old name.
 _NEW_GLOBAL = b"cnumpy._core.multiarray\n_reconstruct\n"

@@ -10,8 +10,10 @@ can be interrupted and run again.
 from absl import flags
 from PIL import Image
 
-from pose_data import rotate_folder, workers
-from pose_data.cli import atomic_path, run_main
+from metalearn import workers
+from metalearn.cli import run_main
+from metalearn.files import atomic_path
+from pose_data import rotate_folder
 
 FLAGS = flags.FLAGS
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from metalearn.cli import UserError
+from metalearn.files import atomic_path
 from pose_data import pickles
-from pose_data.cli import UserError, atomic_path
 
 MAX_IMAGE_SIZE = 4096  # pixels; the renders of the paper have 500
 MAX_NUM_VIEWS = 100_000

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pose_data.cli import UserError
+from metalearn.cli import UserError
 
 
 class Shards:

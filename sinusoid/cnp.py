@@ -12,10 +12,10 @@ Expect (the paper, Table 1; 5 shots / 10 shots): CNP 0.91 / 0.92, MR-CNP(A) 0.10
 
 from absl import flags
 
-from pose_code import training
-from pose_code.bayes_layers import point_weights
-from pose_code.neural_process import NeuralProcess, init_neural_process
-from pose_data.cli import run_main
+from metalearn import training
+from metalearn.bayes_layers import point_weights
+from metalearn.cli import run_main
+from metalearn.neural_process import NeuralProcess, init_neural_process
 from sinusoid import networks
 from sinusoid.tasks import train_and_test_tasks
 

@@ -13,11 +13,11 @@ Expect (the paper, Table 1; 5 shots / 10 shots): MAML 0.46 / 0.13, MR-MAML(A) 0.
 
 from absl import flags
 
-from pose_code import training
-from pose_code.bayes_layers import Weights, point_weights
-from pose_code.maml import Maml
+from metalearn import training
+from metalearn.bayes_layers import Weights, point_weights
+from metalearn.cli import run_main
+from metalearn.maml import Maml
 from pose_code.networks import init_mlp, mlp
-from pose_data.cli import run_main
 from sinusoid import networks
 from sinusoid.tasks import DIM_X, train_and_test_tasks
 

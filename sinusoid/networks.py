@@ -2,8 +2,8 @@
 
 from absl import flags
 
+from metalearn.bayes_layers import gaussian_weights, point_weights
 from pose_code import networks
-from pose_code.bayes_layers import gaussian_weights, point_weights
 from sinusoid.tasks import DIM_X
 
 FLAGS = flags.FLAGS

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 from absl import flags
 
-from pose_code import checkpoints, figures, results
-from pose_data.cli import UserError, run_main
+from metalearn import checkpoints, figures, results
+from metalearn.cli import UserError, run_main
 from sinusoid.tasks import NUM_AMPLITUDES, U_GRID
 
 FLAGS = flags.FLAGS

@@ -7,8 +7,8 @@ the one-hot is random: it says nothing about A, and a learner that trusts it ins
 import numpy as np
 from absl import flags
 
+from metalearn.cli import UserError
 from pose_code.pose_dataset import MetaBatch
-from pose_data.cli import UserError
 
 FLAGS = flags.FLAGS
 

@@ -9,7 +9,8 @@ import numpy as np
 from absl import flags
 from absl.testing import flagsaver
 
-from pose_code import optimizers, pose_learners, training
+from metalearn import optimizers, training
+from pose_code import pose_learners
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from pose_code.bayes_layers import Weights, draw_code, gaussian_kl, gaussian_weights, kl_sigma, point_weights
+from metalearn.bayes_layers import Weights, draw_code, gaussian_kl, gaussian_weights, kl_sigma, point_weights
 
 SEED = tf.constant([1, 2])
 

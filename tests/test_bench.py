@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench import report
-from pose_data.cli import UserError
+from metalearn.cli import UserError
 
 REPO = Path(__file__).resolve().parents[1]
 

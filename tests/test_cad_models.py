@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import trimesh
 
+from metalearn.cli import UserError
 from pose_data import cad_models
-from pose_data.cli import UserError
 
 DEFAULT_OBJECTS = [(name, index) for name, number in cad_models.CLASSES.items() for index in range(number)]
 NUM_VIEWS = 12

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from pose_code import checkpoints
-from pose_data.cli import UserError
+from metalearn import checkpoints
+from metalearn.cli import UserError
 
 SHAPES = {"a/kernel": (2, 3), "adam/0": ()}
 

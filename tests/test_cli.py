@@ -5,11 +5,11 @@ import sys
 
 import pytest
 
-from pose_data.cli import atomic_path
+from metalearn.files import atomic_path
 
 SCRIPT = """
 from absl import flags
-from pose_data.cli import UserError, run_main
+from metalearn.cli import UserError, run_main
 flags.DEFINE_bool("train", True, "")
 flags.DEFINE_string("fail", "", "")
 def main(_):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pose_code import comparison
+from metalearn import comparison
 
 
 def trial(split, objects, errors):

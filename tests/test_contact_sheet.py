@@ -3,8 +3,8 @@ import pytest
 from cad_folder import write_views
 from PIL import Image
 
+from metalearn.cli import UserError
 from pose_data import contact_sheet, rotate_folder
-from pose_data.cli import UserError
 from pose_data.contact_sheet import NUM_VIEWS, OBJECTS_IN_ROW, TEXT, TILE
 
 

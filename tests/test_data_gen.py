@@ -10,8 +10,8 @@ import pytest
 from cad_folder import REPO, error_line, run, write_models, write_views
 from PIL import Image
 
+from metalearn.cli import UserError
 from pose_data import pickles, shards
-from pose_data.cli import UserError
 from pose_data.data_gen import read_all_labels, read_views, split_objects
 from pose_data.rotate_folder import object_folders
 

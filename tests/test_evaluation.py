@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pose_code.evaluation import evaluate, protocol
+from metalearn.evaluation import evaluate, protocol
 from pose_code.pose_dataset import PoseSplit
 from pose_data import pickles
 

@@ -9,8 +9,9 @@ import pytest
 from PIL import Image
 from test_summarize import write_run
 
-from pose_code import html_report, results
-from pose_data.cli import UserError
+from metalearn import results
+from metalearn.cli import UserError
+from pose_code import html_report
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium-headless-shell", "chromium", "google-chrome"))), None)
 

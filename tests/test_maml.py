@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from metalearn.bayes_layers import gaussian_weights, point_weights
+from metalearn.maml import Maml, adapt
 from pose_code import networks
-from pose_code.bayes_layers import gaussian_weights, point_weights
-from pose_code.maml import Maml, adapt
 from pose_code.pose_dataset import MetaBatch
 
 SEED = tf.constant([3, 4])

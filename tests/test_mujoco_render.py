@@ -13,8 +13,8 @@ import pytest
 from cad_folder import REPO, command, error_line, files_in, run, write_models
 from PIL import Image
 
+from metalearn.cli import UserError
 from pose_data import mujoco_render
-from pose_data.cli import UserError
 
 mujoco_render.choose_gl_backend()
 

@@ -8,10 +8,10 @@ import pytest
 import tensorflow as tf
 
 from bench import multiply_adds
+from metalearn.bayes_layers import point_weights
+from metalearn.maml import Maml
+from metalearn.neural_process import NeuralProcess, init_neural_process
 from pose_code import networks
-from pose_code.bayes_layers import point_weights
-from pose_code.maml import Maml
-from pose_code.neural_process import NeuralProcess, init_neural_process
 from pose_code.pose_dataset import MetaBatch
 
 TASKS, K, DIM_IM, DIM_W, FILTERS = 2, 3, 16, 16, 4

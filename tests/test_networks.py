@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from metalearn.cli import UserError
 from pose_code import networks
-from pose_data.cli import UserError
 
 
 def count(weights):

@@ -3,8 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
-from pose_code.bayes_layers import gaussian_weights, point_weights
-from pose_code.neural_process import NeuralProcess, init_neural_process
+from metalearn.bayes_layers import gaussian_weights, point_weights
+from metalearn.neural_process import NeuralProcess, init_neural_process
 from pose_code.pose_dataset import MetaBatch
 
 SEED = tf.constant([5, 6])

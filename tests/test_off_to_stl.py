@@ -5,7 +5,7 @@ import pytest
 import trimesh
 from cad_folder import error_line, lopsided_mesh, run, write_models
 
-from pose_data.cli import UserError
+from metalearn.cli import UserError
 from pose_data.off_to_stl import SOURCE_SUFFIXES, convert, read_triangles
 
 

@@ -5,9 +5,10 @@ import json
 import numpy as np
 import pytest
 
+from metalearn.cli import UserError
+from metalearn.files import atomic_path
 from pose_code.pose_dataset import PoseSplit
 from pose_data import pickles, shards
-from pose_data.cli import UserError, atomic_path
 
 OBJECTS, VIEWS, SIDE = 7, 12, 8
 

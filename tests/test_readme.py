@@ -6,7 +6,7 @@ import json
 import re
 from pathlib import Path
 
-from pose_code import results
+from metalearn import results
 
 REPO = Path(__file__).resolve().parents[1]
 README = (REPO / "README.md").read_text()

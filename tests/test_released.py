@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 from learners import script, trainer
 
-from pose_code import optimizers
+from metalearn import optimizers
 from pose_code.pose_dataset import LABEL_SCALE, MetaBatch
 
 RELEASED = json.loads((Path(__file__).parent / "released_numbers.json").read_text())

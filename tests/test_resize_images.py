@@ -3,7 +3,7 @@ import pytest
 from cad_folder import error_line, files_in, run, write_views
 from PIL import Image
 
-from pose_data.cli import UserError
+from metalearn.cli import UserError
 from pose_data.resize_images import resize_image
 
 

@@ -13,12 +13,12 @@ REPO = Path(__file__).resolve().parents[1]
 STUB = """#!/bin/bash
 [[ $1 == -m ]] || exit 0
 echo "PYTHON $*"
-[[ $2 != pose_code.sweep ]] || PYTHONPATH={repo} {python} -c '{lister}' "$@"
+[[ $2 != metalearn.sweep ]] || PYTHONPATH={repo} {python} -c '{lister}' "$@"
 """
 LISTER = """
 import shlex, sys
 from absl import flags
-from pose_code import sweep
+from metalearn import sweep
 sweep.define_flags()
 common = flags.FLAGS(sys.argv[2:])[1:]
 for command in sweep.read_list(sys.stdin, common, flags.FLAGS.methods, flags.FLAGS.trials):
@@ -76,7 +76,7 @@ def test_table2_is_every_trial_of_every_row_in_the_preset_s_settings_and_then_it
     one_trial = [("pose_code.np_bbb", ""), ("pose_code.finetune", ""), ("pose_code.finetune", "--weight_decay")]
     assert rows == [(*row, f"--trial={trial}") for trial in (1, 2) for row in one_trial]
     assert "--flagfile=presets/small/np_bbb.cfg" in runs[0] and "--logdir=DATA/logs/small" in runs[0]
-    assert commands[0].startswith("pose_code.sweep --jobs=3 ")
+    assert commands[0].startswith("metalearn.sweep --jobs=3 ")
     assert commands[1].startswith("pose_code.summarize --out=results/table2") and "finetune+wd" in commands[1]
 
 
@@ -172,7 +172,7 @@ def test_setup_takes_tensorflow_with_cuda_where_there_is_a_gpu(run, tmp_path):
 
 def test_what_did_not_fail_is_summarized_and_the_exit_status_says_that_something_did(run, tmp_path):
     stub = tmp_path / "a clone/.venv/bin/python"
-    stub.write_text(stub.read_text() + "[[ $2 != pose_code.sweep ]] || exit 1\n")
+    stub.write_text(stub.read_text() + "[[ $2 != metalearn.sweep ]] || exit 1\n")
     for words in (["table3"], ["quick"], ["figure9"], ["search", "np_ib"], ["table1"], ["search_table1"]):
         (tmp_path / "a clone/work_dir/sinusoid/text").mkdir(parents=True, exist_ok=True)
         done = run(*words, check=False, TRIALS="1")

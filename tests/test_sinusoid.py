@@ -9,7 +9,7 @@ from absl import flags
 from absl.testing import flagsaver
 from scripts import run_script
 
-from pose_data.cli import UserError
+from metalearn.cli import UserError
 from sinusoid import tasks
 from sinusoid.tasks import AMPLITUDES, U_GRID, SinusoidTasks, train_and_test_tasks
 

@@ -8,8 +8,8 @@ import sys
 import numpy as np
 import pytest
 
-from pose_code import figures, results
-from pose_data.cli import UserError
+from metalearn import figures, results
+from metalearn.cli import UserError
 
 
 def write_run(folder, name, trial, mse, method, iterations=1000, curve=True, **flags):

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pose_code import sweep
-from pose_data import workers
+from metalearn import sweep, workers
 
 REPO = Path(__file__).resolve().parents[1]
 
@@ -21,7 +20,7 @@ def line(folder, trial=1, iterations=10, more=""):
 
 def start(text, *flags):
     process = subprocess.Popen(
-        [sys.executable, "-m", "pose_code.sweep", *flags], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        [sys.executable, "-m", "metalearn.sweep", *flags], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, text=True, cwd=REPO,
     )  # fmt: skip
     process.stdin.write(text)

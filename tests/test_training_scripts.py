@@ -11,7 +11,7 @@ from absl import flags
 from absl.testing import flagsaver
 from scripts import run_script
 
-from pose_code import checkpoints, sweep
+from metalearn import checkpoints, sweep
 from pose_data import pickles
 
 TINY_MAML = ["--num_filters=4", "--dim_w=16", "--test_num_updates=2", "--metatrain_iterations=4"]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from scripts import Fork
 
-from pose_data.cli import UserError
+from metalearn.cli import UserError
 
 LIMITS = {"seconds": 60, "gigabytes": 8}  # of address space, of which libraries take much
 MAX_GROWTH = 1.5  # gigabytes of memory, for inputs of some kilobytes

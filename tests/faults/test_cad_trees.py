@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from outcomes import assert_each_read_or_refused, assert_success_or_one_line, mutants
 from scripts import Fork, run_script
 
+from metalearn.cli import UserError
 from pose_data import mujoco_render
-from pose_data.cli import UserError
 from pose_data.off_to_stl import SUFFIXES
 
 OFF = lopsided_mesh().export(file_type="off").encode()

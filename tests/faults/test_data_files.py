@@ -16,9 +16,9 @@ from hypothesis.extra import numpy as hnp
 from outcomes import assert_each_read_or_refused, assert_success_or_one_line, mutants
 from scripts import run_script
 
+from metalearn.cli import UserError
 from pose_code.pose_dataset import PoseSplit
 from pose_data import contact_sheet, pickles, rotate_folder, shards
-from pose_data.cli import UserError
 
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
 

@@ -9,7 +9,7 @@ from cad_folder import command, write_models, write_views
 from scripts import run_script
 from test_kills import all_files, assert_same_records, data_dir, records, training  # noqa: F401 - data_dir: a fixture
 
-from pose_code import checkpoints
+from metalearn import checkpoints
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from cad_folder import REPO, lopsided_mesh
 from scripts import run_script, start_script
 from test_kills import TINY_MAML, TINY_NP, all_files, data_dir, records, wait_for  # noqa: F401 - data_dir: a fixture
 
-from pose_code import checkpoints
+from metalearn import checkpoints
 
 
 @pytest.mark.parametrize(

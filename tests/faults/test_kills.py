@@ -354,7 +354,7 @@ def test_a_killed_sweep_ends_in_the_same_weights_and_records(data_dir, tmp_path,
     seconds, kills = time.monotonic() - begun + 8, 0  # TensorFlow's import comes on top
     for folder in sorted((tmp_path / "whole").iterdir()):
         expected.append((folder.name, records(folder)))
-    sweep = [sys.executable, "-m", "pose_code.sweep", "--jobs=2"]
+    sweep = [sys.executable, "-m", "metalearn.sweep", "--jobs=2"]
     for number in range(rounds):
         logdir = tmp_path / str(number)
         text = ""

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from outcomes import LIMITS, assert_each_read_or_refused, assert_success_or_one_line, mutants
 from scripts import Fork, run_script
 
-from pose_data import off_to_stl, scene, workers
-from pose_data.cli import UserError
+from metalearn import workers
+from metalearn.cli import UserError
+from pose_data import off_to_stl, scene
 
 
 def read(path):

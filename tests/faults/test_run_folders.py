@@ -9,8 +9,8 @@ from outcomes import mutants
 from scripts import run_script
 from test_kills import assert_same_records, data_dir, records, training  # noqa: F401 - data_dir: a fixture
 
-from pose_code import checkpoints
-from pose_data.cli import UserError
+from metalearn import checkpoints
+from metalearn.cli import UserError
 
 
 def test_a_damaged_checkpoint_is_refused_by_name_or_holds_what_it_held(tmp_path, rounds, record_property):

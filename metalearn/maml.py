@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from pose_code.bayes_layers import draw_code, kl_sigma
+from metalearn.bayes_layers import draw_code, kl_sigma
 
 
 def adapt(loss_fn, weights, num_updates, update_lr, stop_grad=False, unroll=True):

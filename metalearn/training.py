@@ -31,9 +31,9 @@ import tensorflow as tf
 from absl import flags
 from tensorflow.python.eager import context as tf_context
 
-from pose_code import checkpoints, evaluation, optimizers
-from pose_code.run_folder import RunFolder
-from pose_data.cli import UserError
+from metalearn import checkpoints, evaluation, optimizers
+from metalearn.cli import UserError
+from metalearn.run_folder import RunFolder
 
 FLAGS = flags.FLAGS
 

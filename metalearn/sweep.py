@@ -8,7 +8,7 @@
    of these scripts.
 5. --slurm submits the same list as one job array and waits for it (pip install -e .[slurm]).
 
-Command: python -m pose_code.sweep --jobs=2 --trials=5 -- --data_dir=DATA/split-{trial} --logdir=LOGDIR < LIST
+Command: python -m metalearn.sweep --jobs=2 --trials=5 -- --data_dir=DATA/split-{trial} --logdir=LOGDIR < LIST
 Ends with exit status 1 if a run failed. To go on after an interruption, give the same command again.
 """
 
@@ -27,8 +27,8 @@ import time
 
 from absl import flags
 
-from pose_data import workers
-from pose_data.cli import UserError, run_main
+from metalearn import workers
+from metalearn.cli import UserError, run_main
 
 FLAGS = flags.FLAGS
 

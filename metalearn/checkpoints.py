@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pose_data.cli import UserError, atomic_path
+from metalearn.cli import UserError
+from metalearn.files import atomic_path
 
 
 def save(path, arrays, note):

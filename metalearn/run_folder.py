@@ -16,8 +16,9 @@ import numpy as np
 import tensorflow as tf
 from absl import flags
 
-from pose_code import checkpoints
-from pose_data.cli import UserError, atomic_path
+from metalearn import checkpoints
+from metalearn.cli import UserError
+from metalearn.files import atomic_path
 
 FLAGS = flags.FLAGS
 

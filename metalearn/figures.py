@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from pose_code import results
-from pose_data.cli import UserError, atomic_path
+from metalearn import results
+from metalearn.cli import UserError
+from metalearn.files import atomic_path
 
 
 def pyplot():

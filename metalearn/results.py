@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pose_data.cli import UserError, atomic_path
+from metalearn.cli import UserError
+from metalearn.files import atomic_path
 
 # method -> label, the paper's meta-test MSE (mean, std over 5 trials), upstream's iterations, in the order of the
 # paper's tables. "+wd" is the same script under --weight_decay, on by default for MAML: 5.39 stands at both. "@5" is 5

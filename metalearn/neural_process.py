@@ -2,9 +2,9 @@
 
 import tensorflow as tf
 
+from metalearn.bayes_layers import draw_code, kl_sigma, task_noise
+from metalearn.maml import mean_squared_error
 from pose_code import networks
-from pose_code.bayes_layers import draw_code, kl_sigma, task_noise
-from pose_code.maml import mean_squared_error
 
 
 def init_neural_process(

@@ -10,7 +10,7 @@ import time
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
-from pose_data.cli import UserError
+from metalearn.cli import UserError
 
 MAX_NUM_WORKERS = 1024
 

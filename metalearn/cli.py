@@ -1,0 +1,53 @@
+"""What every script shares: flags parsed strictly, and one-line errors instead of tracebacks."""
+
+import contextlib
+import functools
+import math
+import sys
+
+from absl import app, flags
+
+
+class UserError(Exception):
+    """A mistake the user can mend; the message is one line that names the file or flag and the way out."""
+
+
+def run_main(main, positional=False):
+    """Parse absl flags, run `main(argv)`; print `error: ...` and exit 1 on UserError, OSError and bad flags.
+
+    Unless the script has use for positional arguments they are refused: `--train False` would mean `--train=True`.
+    """
+    with contextlib.suppress(AttributeError):  # of what stands in for a terminal
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file may have a name that is no text
+    try:
+        app.run(main, flags_parser=functools.partial(_parse_flags, positional=positional))
+    except UserError as error:
+        _fail(error)
+    except OSError as error:  # a missing folder, no permission, a full disk: the message names the file
+        _fail(f"{error.filename}: {error.strerror}" if error.filename else error)
+    except MemoryError as error:
+        _fail(f"out of memory ({error}); lower the sizes that the flags give")
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
+
+
+def _parse_flags(argv, positional):
+    try:
+        argv = flags.FLAGS(argv)
+    except flags.Error as error:
+        raise UserError(f"{str(error).rstrip()}; --help lists the flags") from error
+    if len(argv) > 1 and not positional:
+        raise UserError(f"unexpected argument {argv[1]!r}: write flags as --name=value")
+    for name in flags.FLAGS:
+        value = flags.FLAGS[name].value
+        if isinstance(value, float) and not math.isfinite(value):
+            raise UserError(f"--{name}={value}: give a finite number")
+        if isinstance(value, int) and abs(value) >= 2**31:
+            raise UserError(f"--{name}={value}: give a number below 2147483648")
+    return argv
+
+
+def _fail(message):
+    print(f"error: {' '.join(str(message).split())}", file=sys.stderr)
+    sys.exit(1)
