@@ -2,9 +2,9 @@
 
 import tensorflow as tf
 
+from metalearn import layers
 from metalearn.bayes_layers import draw_code, kl_sigma, task_noise
 from metalearn.maml import mean_squared_error
-from pose_code import networks
 
 
 def init_neural_process(
@@ -19,10 +19,10 @@ def init_neural_process(
     """
     dim_lift = max(1, dim_w // lift_divisor)
     return {
-        **networks.init_mlp(rng, "lift", [dim_y, dim_lift], std),
-        **networks.init_mlp(rng, "pair", [dim_w + dim_lift, *hidden_r, dim_r], std),
-        **networks.init_mlp(rng, "task", [dim_r, dim_z if deterministic else 2 * dim_z], std),
-        **networks.init_mlp(rng, "decoder", [dim_z + dim_w, *hidden_g, dim_y], decoder_std),
+        **layers.init_mlp(rng, "lift", [dim_y, dim_lift], std),
+        **layers.init_mlp(rng, "pair", [dim_w + dim_lift, *hidden_r, dim_r], std),
+        **layers.init_mlp(rng, "task", [dim_r, dim_z if deterministic else 2 * dim_z], std),
+        **layers.init_mlp(rng, "decoder", [dim_z + dim_w, *hidden_g, dim_y], decoder_std),
     }
 
 
@@ -79,13 +79,13 @@ class NeuralProcess:
             self.encode, theta, batch.context_x, batch.target_x, seed_code, self.stochastic_code, self.kl_on
         )
         # pair features [tasks, K, dim_r], aggregated over the support set: r [tasks, dim_r]
-        lifted_y = networks.mlp(decoder, "lift", 1, batch.context_y)
-        r = networks.mlp(decoder, "pair", self.num_hidden_r + 1, tf.concat([w, lifted_y], axis=-1))
-        z = networks.mlp(decoder, "task", 1, tf.reduce_mean(r, axis=1))
+        lifted_y = layers.mlp(decoder, "lift", 1, batch.context_y)
+        r = layers.mlp(decoder, "pair", self.num_hidden_r + 1, tf.concat([w, lifted_y], axis=-1))
+        z = layers.mlp(decoder, "task", 1, tf.reduce_mean(r, axis=1))
         if not self.deterministic:
             mean, untransformed_scale = tf.split(z, 2, axis=-1)
             z = mean + tf.nn.softplus(untransformed_scale) * task_noise(mean.shape, seed_z)
         # every query point sees its task's z: [tasks, n, dim_z + dim_w] -> [tasks, n, dim_y]
         z = tf.repeat(self.facto * z[:, None], w_target.shape[1], axis=1)
-        predictions = networks.mlp(decoder, "decoder", self.num_hidden_g + 1, tf.concat([z, w_target], axis=-1))
+        predictions = layers.mlp(decoder, "decoder", self.num_hidden_g + 1, tf.concat([z, w_target], axis=-1))
         return predictions, weights["encoder"].kl() + weights["decoder"].kl() + code_kl

@@ -9,7 +9,7 @@ from pathlib import Path
 import tensorflow as tf
 from absl import flags
 
-from metalearn import training
+from metalearn import layers, training
 from metalearn.bayes_layers import gaussian_weights, point_weights
 from metalearn.cli import UserError
 from metalearn.maml import Maml
@@ -62,7 +62,7 @@ def define_maml_flags(inner_loop=True, **defaults):
     flags.DEFINE_float("meta_lr", 0.002, "learning rate of the outer step", lower_bound=0.0)
     flags.DEFINE_integer("metatrain_iterations", 30000, "outer steps", lower_bound=0)
     flags.DEFINE_bool("max_pool", False, "2x2 max-pool after every block of the head")
-    flags.DEFINE_enum("norm", "batch_norm", networks.NORMS, "normalisation in the head")
+    flags.DEFINE_enum("norm", "batch_norm", layers.NORMS, "normalisation in the head")
     flags.DEFINE_enum(
         "inner_loop", None, ("map", "vectorized"),
         "adapt to one task after the other, or to all at once; unset: vectorized on a GPU, map on a CPU",
@@ -141,11 +141,11 @@ def pose_maml(*, adapt_encoder, encoder="paper", bayesian_encoder=False, inner_l
         return {"encoder": encoder, "head": point_weights(head), "offsets": point_weights(offsets)}
 
     form = FLAGS.inner_loop or ("vectorized" if tf.config.list_physical_devices("GPU") else "map")
-    conv = networks.conv2d_as_matmul if form == "vectorized" else networks.conv2d
+    conv = layers.conv2d_as_matmul if form == "vectorized" else layers.conv2d
     return Maml(
         init=init,
         encode=functools.partial(
-            networks.image_encoder, conv=conv if adapt_encoder else networks.conv2d,
+            networks.image_encoder, conv=conv if adapt_encoder else layers.conv2d,
             relu_after=networks.ENCODERS[encoder],
         ),
         predict_from_code=functools.partial(

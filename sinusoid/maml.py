@@ -16,8 +16,8 @@ from absl import flags
 from metalearn import training
 from metalearn.bayes_layers import Weights, point_weights
 from metalearn.cli import run_main
+from metalearn.layers import init_mlp, mlp
 from metalearn.maml import Maml
-from pose_code.networks import init_mlp, mlp
 from sinusoid import networks
 from sinusoid.tasks import DIM_X, train_and_test_tasks
 

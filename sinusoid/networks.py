@@ -2,8 +2,8 @@
 
 from absl import flags
 
+from metalearn import layers
 from metalearn.bayes_layers import gaussian_weights, point_weights
-from pose_code import networks
 from sinusoid.tasks import DIM_X
 
 FLAGS = flags.FLAGS
@@ -58,11 +58,11 @@ def kl_factor():
 def init_encoder(rng):
     """Weights of `encode`: 21 -> 100 -> dim_w, Bayesian with --regularizer=weights; or 21 -> 80 -> mean and scale."""
     if FLAGS.regularizer == "activations":
-        return point_weights(networks.init_mlp(rng, "encoder", [DIM_X, 80, 2 * FLAGS.dim_w]))
-    initial = networks.init_mlp(rng, "encoder", [DIM_X, 100, FLAGS.dim_w])
+        return point_weights(layers.init_mlp(rng, "encoder", [DIM_X, 80, 2 * FLAGS.dim_w]))
+    initial = layers.init_mlp(rng, "encoder", [DIM_X, 100, FLAGS.dim_w])
     return gaussian_weights(initial, FLAGS.var, rng) if FLAGS.regularizer == "weights" else point_weights(initial)
 
 
 def encode(weights, x):
     """x: [n, 21] -> code [n, dim_w], or mean and untransformed scale [n, 2 dim_w]."""
-    return networks.mlp(weights, "encoder", 2, x)
+    return layers.mlp(weights, "encoder", 2, x)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from metalearn import layers
 from metalearn.bayes_layers import gaussian_weights, point_weights
 from metalearn.maml import Maml, adapt
 from pose_code import networks
@@ -49,7 +50,7 @@ class TinyLearner(Maml):
             return tf.linalg.matmul(x, weights["code/kernel"]) + weights["code/bias"]
 
         def predict_from_code(weights, code):
-            return networks.mlp(weights, "out", 1, tf.tanh(code + weights["norm0/offset"]))
+            return layers.mlp(weights, "out", 1, tf.tanh(code + weights["norm0/offset"]))
 
         def init(rng):
             dim_code = 8 if kwargs.get("stochastic_code") else 4
@@ -59,7 +60,7 @@ class TinyLearner(Maml):
             }
             return {
                 "encoder": gaussian_weights(encoder, -1.0, rng) if bayesian_encoder else point_weights(encoder),
-                "head": point_weights(networks.init_mlp(rng, "out", [4, 1])),
+                "head": point_weights(layers.init_mlp(rng, "out", [4, 1])),
                 "offsets": point_weights({"norm0/offset": np.full(4, 0.1, np.float32)}),
             }
 
@@ -198,7 +199,7 @@ def test_tasks_one_after_the_other_or_all_at_once_have_the_same_loss_and_gradien
     images, labels = rng.integers(256, size=(2, 3, 5, 16, 16, 1)).astype(np.uint8), rng.random((2, 3, 5, 1), np.float32)
     batch = MetaBatch(images[0], labels[0], images[1], labels[1])
     results = []
-    for inner_loop, conv in (("map", networks.conv2d), ("vectorized", networks.conv2d_as_matmul)):
+    for inner_loop, conv in (("map", layers.conv2d), ("vectorized", layers.conv2d_as_matmul)):
         learner = Maml(
             init=None, encode=functools.partial(networks.image_encoder, conv=conv),
             predict_from_code=functools.partial(networks.conv_head, norm="batch_norm", max_pool=False, conv=conv),

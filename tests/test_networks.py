@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from metalearn import layers
 from metalearn.cli import UserError
 from pose_code import networks
 
@@ -30,7 +31,7 @@ def test_encoder_gives_a_linear_code_of_scaled_images():
     assert np.abs(code).max() < 10  # images are scaled to [0, 1]
 
 
-@pytest.mark.parametrize("norm", networks.NORMS)
+@pytest.mark.parametrize("norm", layers.NORMS)
 @pytest.mark.parametrize("max_pool", [False, True])
 def test_head_predicts_a_label_per_point(norm, max_pool):
     rng = np.random.default_rng(0)
@@ -53,7 +54,7 @@ def gradient_norm(x, axes, second_order=True):
     """Squared norm of d sum(cos(y)) / dx, whose derivative in x is second order in the normalisation."""
     with tf.GradientTape() as tape:
         tape.watch(x)
-        y = networks._standardize(x, axes, second_order)
+        y = layers.standardize(x, axes, second_order)
         loss = tf.reduce_sum(tf.cos(y))
     return y, tf.reduce_sum(tape.gradient(loss, x) ** 2)
 
@@ -66,7 +67,7 @@ def test_second_derivative_of_normalisation_agrees_with_finite_differences(axes)
         tape.watch(x)
         y, value = gradient_norm(x, axes)
     mean, std = (np.asarray(m) for m in (tf.reduce_mean(x, axes, True), tf.math.reduce_std(x, axes, True)))
-    np.testing.assert_allclose(y, (x - mean) / np.sqrt(std**2 + networks.BATCH_NORM_EPSILON), rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(y, (x - mean) / np.sqrt(std**2 + layers.BATCH_NORM_EPSILON), rtol=1e-9, atol=1e-12)
     direction = rng.normal(size=x.shape) * 1e-5
     difference = (gradient_norm(x + direction, axes)[1] - gradient_norm(x - direction, axes)[1]) / 2
     np.testing.assert_allclose(tf.reduce_sum(tape.gradient(value, x) * direction), difference, rtol=1e-5)
@@ -98,8 +99,8 @@ def test_the_released_encoder_has_its_relu_after_the_dense_layer_only():
 def test_convolution_as_a_matrix_product_is_the_convolution(side, stride):
     rng = np.random.default_rng(0)
     x, kernel = rng.normal(size=(2, side, side, 3)), rng.normal(size=(3, 3, 3, 5))
-    expected = networks.conv2d(x, kernel, stride)
-    np.testing.assert_allclose(networks.conv2d_as_matmul(x, kernel, stride), expected, atol=1e-12)
+    expected = layers.conv2d(x, kernel, stride)
+    np.testing.assert_allclose(layers.conv2d_as_matmul(x, kernel, stride), expected, atol=1e-12)
 
 
 def test_mixed_bfloat16_rounds_products_and_nothing_else():
