@@ -37,13 +37,13 @@ def measure(script, seconds):
     import tensorflow as tf
 
     from bench import multiply_adds
-    from metalearn import optimizers, training
+    from metalearn import devices, optimizers, training
     from metalearn.run_folder import RunFolder
 
     measured = {}
 
     def time_run(learner, train, val, *, method, run_name, iterations_flag, learning_rates, group_of=None, **kwargs):
-        training.configure()
+        devices.configure()
         dtype = tf.bfloat16 if FLAGS.precision == "mixed_bfloat16" else tf.float32
         matmul_rate = _best_matmul_gflops(tf, dtype)
         trial = RunFolder(Path(FLAGS.logdir) / run_name, FLAGS.trial, method, iterations_flag)

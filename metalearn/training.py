@@ -19,19 +19,16 @@ import collections
 import contextlib
 import functools
 import itertools
-import os
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-import keras
 import numpy as np
 import tensorflow as tf
 from absl import flags
-from tensorflow.python.eager import context as tf_context
 
-from metalearn import checkpoints, evaluation, optimizers
+from metalearn import checkpoints, devices, evaluation, optimizers
 from metalearn.cli import UserError
 from metalearn.run_folder import RunFolder
 
@@ -67,22 +64,6 @@ flags.DEFINE_integer(
 flags.DEFINE_integer("eval_seed", 0, "seed of the evaluation's episodes and draws", lower_bound=0)
 flags.DEFINE_integer(
     "eval_batch_size", None, "tasks evaluated at a time; unset: --meta_batch_size", lower_bound=1, upper_bound=10_000
-)
-flags.DEFINE_enum(
-    "precision", "float32", ("float32", "mixed_bfloat16"),
-    "of convolutions and matrix products; losses, KL, normalisation and weight updates stay in float32",
-)  # fmt: skip
-flags.DEFINE_enum(
-    "strategy", None, ("mirrored", "multi_worker"),
-    "split each meta-batch over this machine's GPUs, or over machines (every worker runs the same command with its own "
-    "TF_CONFIG and a --logdir that all share); the same results as without, to rounding",
-)  # fmt: skip
-flags.DEFINE_integer(
-    "num_replicas", None, "devices of --strategy=mirrored; unset: every GPU", lower_bound=1, upper_bound=256
-)
-flags.DEFINE_bool("jit_compile", False, "compile the training step with XLA; slower on a CPU")
-flags.DEFINE_integer(
-    "num_threads", 0, "CPU threads of one operation; 0 lets TensorFlow choose", lower_bound=0, upper_bound=1024
 )
 
 
@@ -125,8 +106,8 @@ def run(
       eval_num_updates: evaluate also after these numbers of inner-loop steps.
       save_examples: write examples.npz too, some held-out tasks' query points and their predictions.
     """
-    strategy = configure()
-    is_chief = _is_chief(strategy.cluster_resolver)
+    strategy = devices.configure()
+    is_chief = devices.is_chief(strategy)
     iterations = FLAGS[iterations_flag].value
     with contextlib.ExitStack() as locks:
         trials = [
@@ -152,71 +133,6 @@ def run(
                 run.train_loop()
             if is_chief:
                 run.finish(eval_num_updates, save_examples)
-
-
-def configure():
-    """Set TensorFlow up as the flags say, before anything else is asked of it. Returns the tf.distribute.Strategy."""
-    if FLAGS.num_threads:
-        tf.config.threading.set_intra_op_parallelism_threads(FLAGS.num_threads)
-        tf.config.threading.set_inter_op_parallelism_threads(FLAGS.num_threads)
-    # Half of the time from the start to the first step, and no step is faster for it: there is little to fold.
-    tf.config.optimizer.set_experimental_options({"constant_folding": False})
-    _disable_memory_optimizer()
-    keras.config.set_dtype_policy(FLAGS.precision)
-    gpus = tf.config.list_physical_devices("GPU")
-    print(f"TensorFlow {tf.__version__} on {len(gpus)} GPU" if gpus else f"TensorFlow {tf.__version__} on the CPU")
-    if FLAGS.precision == "mixed_bfloat16" and not gpus and not _cpu_has_bfloat16():
-        print("warning: this CPU has no bfloat16 arithmetic; --precision=float32 is several times faster here")
-    return _make_strategy(len(gpus))
-
-
-def _is_chief(cluster):
-    """Whether this worker keeps the records: the chief of a cluster, or the first worker of one without."""
-    if cluster is None:
-        return True
-    role = "chief" if "chief" in cluster.cluster_spec().jobs else "worker"
-    return (cluster.task_type, cluster.task_id) == (role, 0)
-
-
-def _make_strategy(num_gpus):
-    if FLAGS.strategy == "multi_worker":
-        if "TF_CONFIG" not in os.environ:
-            raise UserError("--strategy=multi_worker: set TF_CONFIG to the cluster and this worker's index")
-        strategy = tf.distribute.MultiWorkerMirroredStrategy()
-    elif FLAGS.strategy == "mirrored":
-        kind, number = "GPU" if num_gpus else "CPU", FLAGS.num_replicas or num_gpus or 1
-        if num_gpus and number > num_gpus:
-            raise UserError(f"--num_replicas={number}: there are {num_gpus} GPUs")
-        if not num_gpus:  # as many replicas of the CPU, to try it
-            (cpu,) = tf.config.list_physical_devices("CPU")
-            tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * number)
-        strategy = tf.distribute.MirroredStrategy([f"{kind}:{i}" for i in range(number)])
-    else:
-        strategy = tf.distribute.get_strategy()
-    number = strategy.num_replicas_in_sync
-    if FLAGS.meta_batch_size % number:
-        raise UserError(f"--meta_batch_size={FLAGS.meta_batch_size}: give a multiple of the {number} replicas")
-    return strategy
-
-
-def _disable_memory_optimizer():
-    """Where memory looks short to it, TensorFlow's memory optimizer rewrites sums of three and more gradients with
-    temporary variables, which clash in nested loops (AlreadyExistsError ... AddN/tmp_var): at their defaults the MAML
-    scripts ran on some machines and not on others. There is no public switch."""
-    options = tf_context.context().function_call_options
-    config = tf.compat.v1.ConfigProto.FromString(options.config_proto_serialized)
-    rewrites = config.graph_options.rewrite_options
-    rewrites.memory_optimization = rewrites.NO_MEM_OPT
-    options.config_proto_serialized = config
-
-
-def _cpu_has_bfloat16():
-    """Whether /proc/cpuinfo names such instructions; where there is no such file, nothing is known against it."""
-    try:
-        words = Path("/proc/cpuinfo").read_text().split()
-    except OSError:
-        return True
-    return "amx_bf16" in words or "avx512_bf16" in words
 
 
 class Run:

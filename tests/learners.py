@@ -9,7 +9,7 @@ import numpy as np
 from absl import flags
 from absl.testing import flagsaver
 
-from metalearn import optimizers, training
+from metalearn import devices, optimizers, training
 from pose_code import pose_learners
 
 
@@ -28,7 +28,7 @@ def trainer(module):
     with mock.patch.object(pose_learners, "run") as run:
         module.main([])
     (learner,), settings = run.call_args
-    training.configure()
+    devices.configure()
     trial = types.SimpleNamespace(step=0, checkpoint=None, rng=lambda purpose: np.random.default_rng(0))
     optimizer_of = optimizers.make(settings["learning_rates"], settings.get("weight_decay", 0.0))
     return training.Run(learner, None, None, [trial], 0, optimizer_of, settings.get("group_of"))

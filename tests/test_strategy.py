@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import json
+import os
 import socket
 
 import numpy as np
@@ -86,7 +87,23 @@ def test_two_workers_train_to_the_weights_of_one_and_the_first_keeps_the_records
 def test_a_meta_batch_that_does_not_split_and_a_missing_cluster_are_refused(data_dir, tmp_path):
     for flags, message in (
         (["--strategy=mirrored", "--num_replicas=3"], "--meta_batch_size=4: give a multiple of the 3 replicas"),
-        (["--strategy=multi_worker"], "--strategy=multi_worker: set TF_CONFIG"),
+        (["--strategy=multi_worker"], "TF_CONFIG=: names no cluster"),
     ):
         failed = run("np_ib", data_dir, tmp_path, *flags)
         assert failed.returncode == 1 and f"error: {message}" in failed.stderr and "Traceback" not in failed.stderr
+
+
+@pytest.mark.parametrize("tf_config", ["", "{}", "{", "[]", '{"cluster": {"worker": ["a:1"]}, "task": {"type": "ps"}}'])
+def test_a_cluster_without_this_worker_is_refused_in_one_line(data_dir, tmp_path, tf_config):
+    refused = run("np_ib", data_dir, tmp_path, "--strategy=multi_worker", TF_CONFIG=tf_config)
+    assert refused.returncode == 1 and not list(tmp_path.iterdir())
+    assert refused.stderr.startswith(f"error: TF_CONFIG={tf_config}: names no cluster")
+    assert refused.stderr.count("\n") == 1
+
+
+def test_a_gpu_that_tensorflow_cannot_use_is_mentioned(data_dir, tmp_path):
+    (tmp_path / "nvidia-smi").write_text("#!/bin/sh\necho 'GPU 0: NVIDIA H100'\n")
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    warned = run("np_ib", data_dir, tmp_path / "logs", "--num_updates=0", PATH=path, CUDA_VISIBLE_DEVICES="0")
+    assert warned.returncode == 0 and "warning: TensorFlow cannot use this machine's NVIDIA GPU" in warned.stdout

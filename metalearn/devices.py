@@ -1,0 +1,124 @@
+"""What a run computes on: threads, precision, GPUs, replicas."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+from absl import flags
+from tensorflow.python.eager import context as tf_context
+
+from metalearn.cli import UserError
+
+FLAGS = flags.FLAGS
+
+flags.DEFINE_enum(
+    "precision", "float32", ("float32", "mixed_bfloat16"),
+    "of convolutions and matrix products; losses, KL, normalisation and weight updates stay in float32",
+)  # fmt: skip
+flags.DEFINE_enum(
+    "strategy", None, ("mirrored", "multi_worker"),
+    "split each meta-batch over this machine's GPUs, or over machines (every worker runs the same command with its own "
+    "TF_CONFIG and a --logdir that all share); the same results as without, to rounding",
+)  # fmt: skip
+flags.DEFINE_integer(
+    "num_replicas", None, "devices of --strategy=mirrored; unset: every GPU", lower_bound=1, upper_bound=256
+)
+flags.DEFINE_bool("jit_compile", False, "compile the training step with XLA; slower on a CPU")
+flags.DEFINE_integer(
+    "num_threads", 0, "CPU threads of one operation; 0 lets TensorFlow choose", lower_bound=0, upper_bound=1024
+)
+
+
+def configure():
+    """Set TensorFlow up as the flags say, before anything else is asked of it. Returns the tf.distribute.Strategy."""
+    if FLAGS.num_threads:
+        tf.config.threading.set_intra_op_parallelism_threads(FLAGS.num_threads)
+        tf.config.threading.set_inter_op_parallelism_threads(FLAGS.num_threads)
+    # Constant folding doubles the time to the first step and speeds up nothing here.
+    tf.config.optimizer.set_experimental_options({"constant_folding": False})
+    _disable_memory_optimizer()
+    keras.config.set_dtype_policy(FLAGS.precision)
+    gpus = tf.config.list_physical_devices("GPU")
+    print(f"TensorFlow {tf.__version__} on {len(gpus)} GPU" if gpus else f"TensorFlow {tf.__version__} on the CPU")
+    if not gpus and os.environ.get("CUDA_VISIBLE_DEVICES") not in ("", "-1") and _lists_nvidia_gpus():
+        print("warning: TensorFlow cannot use this machine's NVIDIA GPU; pip install 'tensorflow[and-cuda]'")
+    if FLAGS.precision == "mixed_bfloat16" and not gpus and not _cpu_has_bfloat16():
+        print("warning: this CPU has no bfloat16 arithmetic; --precision=float32 is several times faster here")
+    return _make_strategy(len(gpus))
+
+
+def is_chief(strategy):
+    """Whether this worker keeps the records: the chief of a cluster, or the first worker of one without."""
+    cluster = strategy.cluster_resolver
+    if cluster is None:
+        return True
+    role = "chief" if "chief" in cluster.cluster_spec().jobs else "worker"
+    return (cluster.task_type, cluster.task_id) == (role, 0)
+
+
+def _make_strategy(num_gpus):
+    if FLAGS.strategy == "multi_worker":
+        _check_cluster(os.environ.get("TF_CONFIG", ""))
+        strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    elif FLAGS.strategy == "mirrored":
+        kind, number = "GPU" if num_gpus else "CPU", FLAGS.num_replicas or num_gpus or 1
+        if num_gpus and number > num_gpus:
+            raise UserError(f"--num_replicas={number}: there are {num_gpus} GPUs")
+        if not num_gpus:  # as many replicas of the CPU, to try it
+            (cpu,) = tf.config.list_physical_devices("CPU")
+            tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * number)
+        strategy = tf.distribute.MirroredStrategy([f"{kind}:{i}" for i in range(number)])
+    else:
+        strategy = tf.distribute.get_strategy()
+    number = strategy.num_replicas_in_sync
+    if FLAGS.meta_batch_size % number:
+        raise UserError(f"--meta_batch_size={FLAGS.meta_batch_size}: give a multiple of the {number} replicas")
+    return strategy
+
+
+def _check_cluster(tf_config):
+    """Refuse a TF_CONFIG that does not say which of which workers this process is."""
+    try:
+        config = json.loads(tf_config)
+        addresses = config["cluster"][config["task"]["type"]]
+        addresses[int(config["task"]["index"])]
+        is_one = all(isinstance(address, str) for address in addresses)
+    except (ValueError, TypeError, LookupError):
+        is_one = False
+    if not is_one:
+        raise UserError(
+            f"TF_CONFIG={tf_config[:80]}: names no cluster with this worker in it; --strategy=multi_worker needs "
+            'TF_CONFIG=\'{"cluster": {"worker": ["HOST1:PORT", "HOST2:PORT"]}, "task": {"type": "worker", "index": 0}}'
+            "'"
+        )
+
+
+def _lists_nvidia_gpus():
+    try:
+        listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=20, check=False).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return "GPU" in listed
+
+
+def _disable_memory_optimizer():
+    """Where memory looks short to it, TensorFlow's memory optimizer rewrites sums of three and more gradients with
+    temporary variables, which clash in nested loops (AlreadyExistsError ... AddN/tmp_var): at their defaults the MAML
+    scripts ran on some machines and not on others. There is no public switch."""
+    options = tf_context.context().function_call_options
+    config = tf.compat.v1.ConfigProto.FromString(options.config_proto_serialized)
+    rewrites = config.graph_options.rewrite_options
+    rewrites.memory_optimization = rewrites.NO_MEM_OPT
+    options.config_proto_serialized = config
+
+
+def _cpu_has_bfloat16():
+    """Whether /proc/cpuinfo names such instructions; without that file, assume it."""
+    try:
+        words = Path("/proc/cpuinfo").read_text().split()
+    except OSError:
+        return True
+    return "amx_bf16" in words or "avx512_bf16" in words
