@@ -34,7 +34,7 @@ def main(_):
     os.environ["LP_NUM_THREADS"] = "0"  # as in a worker
     mujoco_render.choose_gl_backend()
     from pose_data import scene
-    from pose_data.off_to_stl import read_triangles
+    from pose_data.meshes import read_triangles
 
     with tempfile.TemporaryDirectory() as folder:
         models = mujoco_render.find_models(FLAGS.CAD_dir or embedded_models(folder), ["bottle", "train"])

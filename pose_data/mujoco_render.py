@@ -24,7 +24,7 @@ from PIL import Image
 
 from pose_data import contact_sheet, pickles, rotate_folder, workers
 from pose_data.cli import UserError, atomic_path, run_main
-from pose_data.off_to_stl import SUFFIXES, read_triangles
+from pose_data.meshes import SUFFIXES, read_triangles
 
 FLAGS = flags.FLAGS
 
