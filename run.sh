@@ -163,7 +163,7 @@ data() {
   if [[ -z $cad_dir ]]; then
     cad_dir=$WORK_DIR/CAD
     say "Embedded CAD models, some seconds"
-    $PY -m pose_data.cad_models --out_dir="$cad_dir"
+    $PY -m pose_data.cad_models --out_dir="$cad_dir" --zero=half
   fi
   say "Rendering 100 views of each model, 1 to 3 minutes on two cores"
   $PY -m pose_data.mujoco_render --CAD_dir="$cad_dir" --data_dir="$DATA_DIR" --contact_sheet="$DATA_DIR/contact_sheet.png"

@@ -6,12 +6,14 @@ Takes about 4 seconds on one core. Every object becomes <out_dir>/<class>/<NN>.o
 its bounding box is 1 and the box is centred on the origin. A few bottles and trains are written as well; later
 steps skip these two classes for their symmetry.
 
-The zero orientation of an object is arbitrary: the finished shape is turned about z by a uniform random angle.
-With one convention for a class (say, all cars facing +x) a learner could tell the pose of an unseen car without
-any labelled view of it, and the task would lose its point: the meaning of an angle must come from the labels of
-that very object.
+Where zero is, --zero says:
+  class      every object of a class faces the same way, as in PASCAL3D+;
+  half       a random half of the objects is turned about z by a random angle: a collection of mixed conventions;
+  arbitrary  every object is.
+The more objects are turned, the less the class says about an unseen object's angle: what an angle means must come from
+the labelled views of that very object.
 
-An object depends on (seed, class, index) alone: asking for more objects never changes the first ones.
+An object depends on (zero, seed, class, index) alone: asking for more objects never changes the first ones.
 """
 
 import zlib
@@ -40,17 +42,23 @@ CLASSES = {
 # Written too, as PASCAL3D+ has them, and skipped later. --objects_per_class does not change their number.
 SYMMETRIC_CLASSES = {"bottle": 4, "train": 4}
 
+ZEROS = ("class", "half", "arbitrary")
+
 BUILDERS = {name: builder for module in (cad_craft, cad_furniture, cad_road) for name, builder in vars(module).items()}
 
 # OFF files allow comments; this one marks a file as ours, so that a downloaded PASCAL3D+ is never overwritten.
 HEADER = "OFF\n# written by pose_data/cad_models.py\n"
 
 
-def build(class_name, index, seed=0):
-    """Return object number `index` (from 0) of a class as a trimesh.Trimesh of longest side 1."""
-    rng = np.random.default_rng([seed, zlib.crc32(class_name.encode()), index])
-    turn = rng.uniform(0, 2 * np.pi)
-    mesh = BUILDERS[class_name](rng, index).apply_transform(rotation_matrix(turn, (0, 0, 1)))
+def build(class_name, index, seed=0, zero="class"):
+    """Return object number `index` (from 0) of a class as a trimesh.Trimesh of longest side 1; zero: one of ZEROS."""
+    key = [seed, zlib.crc32(class_name.encode()), index]
+    rng = np.random.default_rng(key)
+    turn = rng.uniform(0, 2 * np.pi)  # always drawn: the shape is the same for every `zero`
+    is_turned = {"class": False, "half": np.random.default_rng([*key, 1]).random() < 0.5, "arbitrary": True}[zero]
+    mesh = BUILDERS[class_name](rng, index)
+    if is_turned:
+        mesh.apply_transform(rotation_matrix(turn, (0, 0, 1)))
     return mesh.apply_translation(-mesh.bounds.mean(axis=0)).apply_scale(1 / mesh.extents.max())
 
 
@@ -63,7 +71,7 @@ def off_text(mesh):
     return HEADER + "\n".join(lines) + "\n"
 
 
-def write_models(out_dir, objects_per_class=0, seed=0):
+def write_models(out_dir, objects_per_class=0, seed=0, zero="class"):
     """Write all objects and return their paths; objects_per_class = 0 stands for the default numbers.
 
     Raises UserError, before it writes anything, when out_dir is empty or a file of another origin is in the way.
@@ -82,14 +90,14 @@ def write_models(out_dir, objects_per_class=0, seed=0):
     for (name, index), path in paths.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_path(path) as temporary:
-            temporary.write_bytes(off_text(build(name, index, seed)).encode())
+            temporary.write_bytes(off_text(build(name, index, seed, zero)).encode())
     return list(paths.values())
 
 
 def main(_):
     args = flags.FLAGS
     try:
-        paths = write_models(args.out_dir, args.objects_per_class, args.seed)
+        paths = write_models(args.out_dir, args.objects_per_class, args.seed, args.zero)
     except OSError as error:
         raise UserError(f"--out_dir={args.out_dir} cannot be written ({error}); name another folder") from error
     skipped = sum(path.parent.name in SYMMETRIC_CLASSES for path in paths)
@@ -106,4 +114,7 @@ if __name__ == "__main__":
     flags.DEFINE_string("out_dir", "CAD", "folder to write <class>/<NN>.off to")
     flags.DEFINE_integer("objects_per_class", 0, "objects in each of the ten classes; 0: 65 in all", 0, 10_000)
     flags.DEFINE_integer("seed", 0, "another seed gives other objects", lower_bound=0)
+    flags.DEFINE_enum(
+        "zero", "class", ZEROS, "whose zero orientation is arbitrary: no object's, half of them, every one"
+    )
     run_main(main)

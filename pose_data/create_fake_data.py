@@ -24,7 +24,7 @@ FLAGS = flags.FLAGS
 def fake_labels(num_objects, num_views, rng):
     """Return labels as data_gen.py's, float64 [objects, views, 3]."""
     labels = np.empty((num_objects, num_views, 3))
-    labels[..., :2] = 0.5, 0.0  # x, y in metres, as in the renders
+    labels[..., :2] = 0.5, 0.5  # x and (y + 1) / 2, as of the renders
     labels[..., 2] = rng.random((num_objects, num_views))  # turns
     return labels
 

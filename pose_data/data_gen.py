@@ -4,8 +4,8 @@
     python data_gen.py --data_dir=DATA/rotate_resize --num_test_objects=15 --num_val_objects=12 --out_dir=SEARCH
 
 Each pickle is [images, labels]: images uint8 [objects, views, 128, 128], labels float64 [objects, views, 3],
-the last axis being x, y (metres) and angle (turns), all within [0, 1]. The split depends on --seed and the
-names of the objects only. Takes a few seconds; expect 52 training and 15 validation objects from PASCAL3D+.
+the last axis being x, (y + 1) / 2 (metres) and angle / 2 pi (turns), all within [0, 1]. The split depends on --seed
+and the names of the objects only. Takes a few seconds; expect 52 training and 15 validation objects from PASCAL3D+.
 
 --num_test_objects=N makes a third split, test_data.pkl: the objects that val_data.pkl holds under --num_val_objects=N
 alone. So what is chosen on the validation objects beside it was chosen without a look at the reported ones.

@@ -3,8 +3,8 @@
     python mujoco_render.py --CAD_dir=CAD --data_dir=DATA
 
 reads CAD/<class>/<number>.off (or .obj, .ply, .glb, .stl) and writes, per model,
-DATA/rotate/<class>/<number>/<view>.png (500x500, grey) and label_<class><number>, a pickled array of rows
-[view, x, y, angle]: x and y in metres (constant), the angle in turns in [0, 1).
+DATA/rotate/<class>/<number>/<view>.png (500x500, grey) and label_<class><number>, a pickled list of rows
+[view, x, y, angle] as the paper's code wrote them: x and y in metres (constant), the angle in radians in [0, 2 pi).
 
 Costs about 20 ms of CPU a view in software OpenGL: one to two minutes for 67 models x 100 views on two cores.
 Run again after an interruption: only what is missing is rendered, to the same images.
@@ -22,7 +22,7 @@ import numpy as np
 from absl import flags
 from PIL import Image
 
-from pose_data import contact_sheet, pickles, rotate_folder, workers
+from pose_data import contact_sheet, rotate_folder, workers
 from pose_data.cli import UserError, atomic_path, run_main
 from pose_data.meshes import SUFFIXES, read_triangles
 
@@ -106,28 +106,30 @@ def _print_line(message):
 
 
 def view_angles(seed, class_name, object_name, num_views):
-    """Return the angles of an object's views, in turns in [0, 1): float64 [num_views].
+    """Return the angles of an object's views, in radians in [0, 2 pi): float64 [num_views].
 
     They depend on nothing else than the arguments, so neither order nor number of workers matters.
     """
     names = [zlib.crc32(name.encode(errors="surrogateescape")) for name in (class_name, object_name)]
-    return np.random.default_rng([seed, *names]).random(num_views)
+    return np.random.default_rng([seed, *names]).random(num_views) * 2 * np.pi
 
 
 def render_object(task):
-    """Render the missing views of one object and return how many: `task` is (model path, folder, angles, size)."""
+    """Render the missing views of one object and return how many.
+
+    task: (model path, folder, angles, image size, whether to cull faces).
+    """
     from pose_data import scene  # here: the parent process needs no OpenGL
 
-    model_path, folder, angles, image_size = task
+    model_path, folder, angles, image_size, cull_faces = task
     missing = missing_views(folder, len(angles))
     if not missing:
         return 0
-    object_scene = scene.Scene(read_triangles(model_path), image_size)
+    object_scene = scene.Scene(read_triangles(model_path), image_size, cull_faces)
     folder.mkdir(parents=True, exist_ok=True)
-    labels = [[view, scene.OBJECT_X, scene.OBJECT_Y, angle] for view, angle in enumerate(angles)]
-    pickles.dump(np.array(labels), rotate_folder.label_path(folder))
+    rotate_folder.write_labels(folder, scene.OBJECT_X, scene.OBJECT_Y, angles)
     for view in missing:
-        image = Image.fromarray(object_scene.render(angles[view])).convert("L")
+        image = Image.fromarray(object_scene.render(angles[view])[:, :, 0])  # the scene is grey: R = G = B
         with atomic_path(folder / f"{view}.png") as temporary:
             image.save(temporary, compress_level=1)
     object_scene.close()
@@ -179,13 +181,13 @@ def main(_):
         shutil.rmtree(rotate_dir)
     if FLAGS.overwrite:
         (data_dir / SETTINGS_FILE).unlink(missing_ok=True)
-    settings = {name: FLAGS[name].value for name in ("seed", "num_views", "image_size")}
+    settings = {name: FLAGS[name].value for name in ("seed", "num_views", "image_size", "cull_faces")}
     check_settings(data_dir, {"CAD_dir": str(Path(FLAGS.CAD_dir).resolve()), **settings})
 
     tasks = []
     for (class_name, object_name), path in models.items():
         angles = view_angles(FLAGS.seed, class_name, object_name, FLAGS.num_views)
-        tasks.append((path, rotate_dir / class_name / object_name, angles, FLAGS.image_size))
+        tasks.append((path, rotate_dir / class_name / object_name, angles, FLAGS.image_size, FLAGS.cull_faces))
     todo = [task for task in tasks if missing_views(task[1], FLAGS.num_views)]
     print(f"{len(tasks)} objects in {len({class_name for class_name, _ in models})} classes, {len(todo)} to render")
     num_failed, progress = 0, workers.Progress("rendered", len(todo))
@@ -219,6 +221,10 @@ def define_flags():
     flags.DEFINE_integer(
         "image_size", 500, "Width and height of the renders in pixels.", 16, rotate_folder.MAX_IMAGE_SIZE
     )
+    flags.DEFINE_bool(
+        "cull_faces", True, "Draw no faces that look away from the camera, as the paper's code. --nocull_faces is for "
+        "models whose faces point inwards or are open sheets, of which parts are missing in the contact sheet.",
+    )  # fmt: skip
     flags.DEFINE_integer("num_workers", workers.default_num_workers(), "Processes.", 1, workers.MAX_NUM_WORKERS)
     flags.DEFINE_list("classes_to_skip", ["bottle", "train"], "Classes left out, as in the paper's code.")
     flags.DEFINE_bool("overwrite", False, "Delete DATA_DIR/rotate first.")

@@ -1,4 +1,4 @@
-"""Step 2 of the pose data: shrinks the views to 128x128 grey pixels (Lanczos), in place, so on a copy.
+"""Step 2 of the pose data: shrinks the views to 128x128 pixels (Lanczos) and then to grey, in place, so on a copy.
 
     cp -r DATA/rotate DATA/rotate_resize
     python resize_images.py --data_dir=DATA/rotate_resize
@@ -22,7 +22,9 @@ def resize_image(path, image_size):
         if image.size == (image_size, image_size) and image.mode == "L":
             image.load()  # or it is damaged
             return False
-        resized = image.convert("L").resize((image_size, image_size), Image.Resampling.LANCZOS)
+        if image.mode in ("1", "P"):  # whose pixels are no brightness that a filter could average
+            image = image.convert("RGB")
+        resized = image.resize((image_size, image_size), Image.Resampling.LANCZOS).convert("L")
     with atomic_path(path) as temporary:
         resized.save(temporary, compress_level=1)
     return True

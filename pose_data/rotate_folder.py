@@ -1,6 +1,7 @@
 """The folder that mujoco_render.py fills: <class>/<object>/<view>.png and <class>/<object>/label_<class><object>."""
 
 import contextlib
+import pickle
 import warnings
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from pose_data import pickles
-from pose_data.cli import UserError
+from pose_data.cli import UserError, atomic_path
 
 MAX_IMAGE_SIZE = 4096  # pixels; the renders of the paper have 500
 MAX_NUM_VIEWS = 100_000
@@ -36,23 +37,39 @@ def label_path(folder):
     return folder / f"label_{folder.parent.name}{folder.name}"
 
 
+def write_labels(folder, x, y, angles):
+    """Write the label file of an object folder: place in metres (the same in all views), angles [views] in radians."""
+    rows = [[view, x, y, float(angle)] for view, angle in enumerate(angles)]
+    with atomic_path(label_path(folder)) as temporary:
+        temporary.write_bytes(pickle.dumps(rows, protocol=2))  # the form of the paper's code
+
+
 def read_labels(folder):
-    """Return the labels of an object folder, float64 [views, 3]: x, y, angle; UserError when they are not usable."""
+    """Return the labels of an object folder, float64 [views, 3], each within [0, 1]: x, (y + 1) / 2, angle / 2 pi.
+
+    The label file is one of `write_labels` or of the paper's code. Raises UserError when it is not usable.
+    """
     path = label_path(folder)
     if not path.exists():
         raise UserError(f"{path}: missing; run mujoco_render.py again and copy the folder anew")
     try:
-        rows = np.asarray(pickles.load(path))
+        rows = pickles.load(path)
+        if isinstance(rows, np.ndarray):  # earlier versions of this code wrote those; the unit of its angles is a turn
+            raise UserError(
+                f"{path}: written by an earlier version; run mujoco_render.py --overwrite, copy the folder anew"
+            )
+        rows = np.asarray(rows)
     except ValueError as error:
         raise UserError(f"{path}: no usable labels ({error})") from error
     if rows.dtype.kind not in "fiu" or rows.ndim != 2 or rows.shape[1] != 4 or not len(rows):
         raise UserError(f"{path}: no usable labels ({rows.dtype} {rows.shape}); expected rows of four numbers")
-    rows = rows.astype(np.float64)
-    if not np.array_equal(rows[:, 0], np.arange(len(rows))):
+    views, x, y, angle = rows.astype(np.float64).T
+    if not np.array_equal(views, np.arange(len(rows))):
         raise UserError(f"{path}: expected one row [view, x, y, angle] for each view 0, 1, 2, ...")
-    if not ((rows[:, 1:] >= 0) & (rows[:, 1:] <= 1)).all():
-        raise UserError(f"{path}: a label is outside [0, 1]")
-    return rows[:, 1:]
+    labels = np.column_stack([x, (y + 1) / 2, angle / (2 * np.pi)])
+    if not ((labels >= 0) & (labels <= 1)).all():
+        raise UserError(f"{path}: expected x in [0, 1], y in [-1, 1] and angles in [0, 2 pi]")
+    return labels
 
 
 def image_paths(folder):

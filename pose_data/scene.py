@@ -1,88 +1,101 @@
 """One MuJoCo scene: an object on a table under a lamp, seen by the camera of gym's Pusher-v2.
 
-Lengths are metres, angles are turns about the vertical axis. The numbers of table, object and camera are
-those of the paper's released code.
+Lengths are metres, angles are radians about the vertical axis. Lamp, table, object and camera are those of the paper's
+released code; every attribute that is not set here is MuJoCo's default there and here.
 """
 
 import mujoco
 import numpy as np
 from gymnasium.envs.mujoco.mujoco_rendering import MujocoRenderer
 
-from pose_data.off_to_stl import stl_bytes
-
-OBJECT_X, OBJECT_Y = 0.5, 0.0
+OBJECT_X, OBJECT_Y = 0.5, 0.0  # where the bounding box of an object at angle 0 has its centre
 OBJECT_REST_Z = -0.324  # height of the object's lowest point
 CAMERA = {"trackbodyid": -1, "distance": 4.0}  # free camera; azimuth 90, elevation -45 degrees are MuJoCo's
 
-# The mesh comes as an asset in memory, so no file name ever enters the XML. inertia="shell" lets flat and open
-# meshes compile. Renders are shrunk to 128x128, where 4 samples a pixel and a finer shadow map cannot be told
-# from this (0.4 of 255 grey levels on average) but cost five times as much in software. Without balanceinertia, which
-# changes nothing that is seen, rounding makes MuJoCo refuse one flat mesh in ten.
+# The two discs are invisible. They are here for the camera, which looks at the median of all geoms. MuJoCo's default
+# quality (4 samples a pixel, a shadow map of 4096) takes three times as long and cannot be told from this in 128x128
+# pixels. Without balanceinertia, which changes nothing that is seen, rounding makes MuJoCo refuse one flat mesh in ten.
+_DISC = """<body pos="0.45 -0.05 -0.323"><geom type="cylinder" size="0.08 0.001" rgba="1 0 0 0"/></body>"""
 SCENE_XML = f"""
 <mujoco>
   <compiler balanceinertia="true"/>
   <visual>
-    <global azimuth="90" elevation="-45" offwidth="{{image_size}}" offheight="{{image_size}}"/>
-    <quality offsamples="0" shadowsize="512"/>
-    <headlight ambient="0.3 0.3 0.3" diffuse="0.3 0.3 0.3" specular="0 0 0"/>
-    <map znear="0.1" zfar="10"/>
+    <global azimuth="90" elevation="-45"/>
+    <quality offsamples="0" shadowsize="1024"/>
   </visual>
-  <statistic extent="1.2" center="0.5 0 -0.3"/>
-  <asset>
-    <mesh name="object" file="object.stl" inertia="shell"/>
-  </asset>
   <worldbody>
-    <light pos="0.5 0 3" dir="0 0 -1" directional="true" diffuse="0.6 0.6 0.6" specular="0 0 0" castshadow="true"/>
-    <geom name="table" type="plane" pos="0.5 0.2 -0.4" size="1 1.6 0.1" rgba="0.8 0.8 0.8 1"/>
-    <body name="object" pos="{OBJECT_X} {OBJECT_Y} {OBJECT_REST_Z}">
-      <geom name="object" type="mesh" mesh="object" contype="0" conaffinity="0" rgba="0.5 0.5 0.5 1"/>
-    </body>
+    <light pos="0 0 5" dir="0 0 -1" diffuse="0.5 0.5 0.5"/>
+    <geom name="table" type="plane" pos="0.5 0.2 -0.4" size="1 1.6 1"/>
+    <body name="object"/>
+    {_DISC}{_DISC}
   </worldbody>
 </mujoco>
 """
 
 
-def place_mesh(triangles):
-    """Scale and shift a mesh to table size: on z = 0, its bounding box centred on x = y = 0 to turn in place.
+def placement(corners):
+    """Scale of a mesh and position of its origin that put it on the table: float, float64 [3] in metres.
 
-    Args and result: [triangles, 3 corners, 3]; the result is in metres, 1.2 or 1.68 along its longest side.
+    corners: [n, 3] in any unit. Scaled, its longest side is 1.2 or, if it was 0.5 or less, 1.68.
     """
-    corners = triangles.reshape(-1, 3)
     low, high = corners.min(axis=0), corners.max(axis=0)
     longest = (high - low).max()
     obj_scale = 5 if longest > 0.5 else 7
-    origin = np.array([(low[0] + high[0]) / 2, (low[1] + high[1]) / 2, low[2]])
-    return (triangles - origin) * (obj_scale * 0.0012 * 200 / longest)
+    scale = obj_scale * 0.0012 * 200 / longest
+    middle_x, middle_y, _ = scale * (low + high) / 2
+    return scale, np.array([OBJECT_X - middle_x, OBJECT_Y - middle_y, OBJECT_REST_Z - scale * low[2]])
 
 
 class Scene:
     """The scene around one mesh; compiled once, rendered at any angle."""
 
-    def __init__(self, triangles, image_size=500):
+    def __init__(self, triangles, image_size=500, cull_faces=True):
         """`triangles`: [triangles, 3, 3] in any unit; images are image_size x image_size pixels.
+
+        cull_faces: as MuJoCo by default, do not draw faces that look away from the camera.
 
         Raises ValueError when MuJoCo cannot compile the mesh.
         """
-        assets = {"object.stl": stl_bytes(place_mesh(triangles))}
-        self.model = mujoco.MjModel.from_xml_string(SCENE_XML.format(image_size=image_size), assets)
+        corners = triangles.reshape(-1, 3)
+        scale, position = placement(corners)
+        vertices, faces = np.unique((corners * scale).astype(np.float32), axis=0, return_inverse=True)
+        spec = mujoco.MjSpec.from_string(SCENE_XML)
+        spec.visual.global_.offwidth = spec.visual.global_.offheight = image_size
+        # As arrays: MuJoCo refuses STL files of more than 200,000 triangles, and no file name ever enters the XML.
+        # A shell may be flat or open.
+        spec.add_mesh(
+            name="object",
+            uservert=vertices.ravel(),
+            userface=faces.ravel().astype(np.int32),
+            inertia=mujoco.mjtMeshInertia.mjMESH_INERTIA_SHELL,
+        )
+        body = spec.body("object")
+        body.pos = position
+        body.add_geom(
+            name="object",
+            type=mujoco.mjtGeom.mjGEOM_MESH,
+            meshname="object",
+            rgba=[1, 1, 1, 1],
+            contype=0,
+            conaffinity=0,
+        )
+        self.model = spec.compile()
         self.data = mujoco.MjData(self.model)
-        self._image_size = image_size
+        self._image_size, self._cull_faces = image_size, cull_faces
         self._renderer = None
 
     def turn(self, angle):
-        """Turn the object to `angle`, in turns about the vertical axis, counter-clockwise from above."""
-        half = np.pi * angle
-        self.model.body("object").quat[:] = np.cos(half), 0, 0, np.sin(half)
+        """Turn the object to `angle` about its mesh's own origin, counter-clockwise from above."""
+        self.model.body("object").quat[:] = np.cos(angle / 2), 0, 0, np.sin(angle / 2)
         mujoco.mj_forward(self.model, self.data)
 
     def render(self, angle):
-        """Return the view of the object turned to `angle` (turns): uint8 [image_size, image_size, 3]."""
+        """Return the view of the object turned to `angle`: uint8 [image_size, image_size, 3]."""
         self.turn(angle)
         if self._renderer is None:
             self._renderer = MujocoRenderer(self.model, self.data, CAMERA, self._image_size, self._image_size)
             self._renderer.render("rgb_array")  # creates the viewer
-            # CAD models often have triangles that face inwards; culled, those would leave holes.
-            self._renderer.viewer.scn.flags[mujoco.mjtRndFlag.mjRND_CULL_FACE] = False
+            self._renderer.viewer.scn.flags[mujoco.mjtRndFlag.mjRND_CULL_FACE] = self._cull_faces
         # The viewer sets the camera once; upstream built a new one for each image.
         self._renderer.viewer.cam.lookat[:] = np.median(self.data.geom_xpos, axis=0)
         return self._renderer.render("rgb_array")

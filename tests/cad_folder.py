@@ -52,7 +52,7 @@ def write_views(data_dir, names, num_views=3, size=128):
     """Write noise views and labels in the layout of rotate/, as resize_images.py leaves them."""
     from PIL import Image
 
-    from pose_data import pickles
+    from pose_data import rotate_folder
 
     rng = np.random.default_rng(0)
     for name in names:
@@ -60,7 +60,4 @@ def write_views(data_dir, names, num_views=3, size=128):
         folder.mkdir(parents=True)
         for view in range(num_views):
             Image.fromarray(rng.integers(256, size=(size, size), dtype=np.uint8)).save(folder / f"{view}.png")
-        rows = np.column_stack(
-            [np.arange(num_views), np.full(num_views, 0.5), np.zeros(num_views), rng.random(num_views)]
-        )
-        pickles.dump(rows, folder / f"label_{name.replace('/', '')}")
+        rotate_folder.write_labels(folder, 0.5, 0.0, rng.random(num_views) * 2 * np.pi)

@@ -3,21 +3,21 @@ import pytest
 from cad_folder import write_views
 from PIL import Image
 
-from pose_data import contact_sheet, pickles
+from pose_data import contact_sheet, rotate_folder
 from pose_data.cli import UserError
 from pose_data.contact_sheet import NUM_VIEWS, OBJECTS_IN_ROW, TEXT, TILE
 
 
 def test_views_stand_in_the_order_of_their_angles(tmp_path):
     write_views(tmp_path / "rotate", ["car/01"], num_views=9)
-    rows = pickles.load(tmp_path / "rotate/car/01/label_car01")
-    for view, angle in enumerate(rows[:, 3]):  # brightness shows the angle
+    turns = rotate_folder.read_labels(tmp_path / "rotate/car/01")[:, 2]
+    for view, angle in enumerate(turns):  # brightness shows the angle
         Image.new("L", (128, 128), int(angle * 200)).save(tmp_path / f"rotate/car/01/{view}.png")
     contact_sheet.write(tmp_path / "rotate", tmp_path / "sheet.png")
     sheet = np.asarray(Image.open(tmp_path / "sheet.png"))
     shown = sheet[TEXT + TILE // 2, TILE // 2 : NUM_VIEWS * TILE : TILE].tolist()
     assert shown == sorted(shown) and len(shown) == NUM_VIEWS
-    assert shown[0] == int(rows[:, 3].min() * 200) and shown[-1] == int(rows[:, 3].max() * 200)
+    assert shown[0] == int(turns.min() * 200) and shown[-1] == int(turns.max() * 200)
 
 
 def test_all_objects_have_a_place(tmp_path):

@@ -1,4 +1,5 @@
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -32,8 +33,24 @@ def test_pickles_hold_the_views_and_labels_of_each_object(tmp_path):
             np.testing.assert_array_equal(
                 images[object_index][view], Image.open(tmp_path / "in" / name / f"{view}.png")
             )
-        rows = pickles.load(tmp_path / "in" / name / f"label_{name.replace('/', '')}")
-        np.testing.assert_array_equal(labels[object_index], rows[:, 1:])
+        rows = np.array(pickles.load(tmp_path / "in" / name / f"label_{name.replace('/', '')}"))
+        np.testing.assert_array_equal(labels[object_index], np.column_stack([*[[0.5] * 3] * 2, rows[:, 3] / 2 / np.pi]))
+
+
+def test_label_files_of_the_paper_s_code_are_read(tmp_path):
+    """A pickle of protocol 2 of a list of rows [i, x, y, angle in radians], whose numbers may be NumPy's."""
+    write_views(tmp_path, ["car/01"], num_views=3)
+    rows = [[0, 0.5, 0.0, 0.0], [1, 0.25, -1.0, np.pi], [2, 1.0, 0.5, np.float64(1.5 * np.pi)]]
+    (tmp_path / "car/01/label_car01").write_bytes(pickle.dumps(rows, protocol=2))
+    expected = [[0.5, 0.5, 0.0], [0.25, 0.0, 0.5], [1.0, 0.75, 0.75]]
+    np.testing.assert_allclose(read_all_labels(object_folders(tmp_path)), [expected], rtol=1e-15)
+
+
+def test_label_files_of_an_earlier_version_are_refused_with_the_remedy(tmp_path):
+    write_views(tmp_path, ["car/01"])
+    pickles.dump(np.array([[view, 0.5, 0.0, 0.3] for view in range(3)]), tmp_path / "car/01/label_car01")
+    with pytest.raises(UserError, match=r"label_car01: written by an earlier version; .*--overwrite"):
+        read_all_labels(object_folders(tmp_path))
 
 
 def test_view_10_follows_view_9(tmp_path):
@@ -108,7 +125,7 @@ def cut_labels(folder):
 def change_labels(column, value):
     def change(folder):
         rows = pickles.load(folder / "label_car01")
-        rows[1, column] = value
+        rows[1][column] = value
         pickles.dump(rows, folder / "label_car01")
 
     return change
@@ -128,8 +145,8 @@ def drop_last_view(folder):
         (remove_labels, "label_car01: missing; run mujoco_render.py"),
         (cut_labels, "label_car01: no usable labels"),
         (change_labels(0, 7), "label_car01: expected one row"),
-        (change_labels(3, 1.5), "label_car01: a label is outside"),
-        (change_labels(3, np.nan), "label_car01: a label is outside"),
+        (change_labels(3, 6.3), "label_car01: expected x in [0, 1]"),
+        (change_labels(3, np.nan), "label_car01: expected x in [0, 1]"),
         (drop_last_view, "car/01: 2 views, but"),
     ],
 )

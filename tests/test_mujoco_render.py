@@ -1,5 +1,7 @@
 import json
 import os
+import pickle
+import pickletools
 import shutil
 import signal
 import subprocess
@@ -11,7 +13,7 @@ import pytest
 from cad_folder import REPO, command, error_line, files_in, run, write_models
 from PIL import Image
 
-from pose_data import mujoco_render, pickles
+from pose_data import mujoco_render
 from pose_data.cli import UserError
 
 mujoco_render.choose_gl_backend()
@@ -43,9 +45,16 @@ def test_every_object_gets_its_views_and_labels(rendered):
     assert set(files_in(data_dir / "rotate")) == expected
     with Image.open(data_dir / "rotate/car/01/3.png") as image:
         assert (image.size, image.mode) == ((64, 64), "L")
-    rows = pickles.load(data_dir / "rotate/car/01/label_car01")
-    np.testing.assert_array_equal(rows[:, :3], [[view, 0.5, 0.0] for view in range(SMALL["num_views"])])
-    assert ((rows[:, 3] >= 0) & (rows[:, 3] < 1)).all() and len(set(rows[:, 3])) == SMALL["num_views"]
+
+
+def test_a_label_file_is_a_pickle_of_protocol_2_of_a_list_of_rows_with_the_angle_in_radians(rendered):
+    path = rendered[1] / "rotate/car/01/label_car01"
+    assert [arg for opcode, arg, _ in pickletools.genops(path.read_bytes()) if opcode.name == "PROTO"] == [2]
+    rows = pickle.loads(path.read_bytes())
+    assert type(rows) is list and [row[:3] for row in rows] == [[view, 0.5, 0.0] for view in range(SMALL["num_views"])]
+    angles = [row[3] for row in rows]
+    assert all(type(angle) is float and 0 <= angle < 2 * np.pi for angle in angles) and max(angles) > 5
+    assert len(set(angles)) == SMALL["num_views"]
 
 
 def test_empty_classes_and_stray_files_are_mentioned(rendered):
@@ -62,7 +71,7 @@ def test_angles_depend_on_seed_and_names_only():
     np.testing.assert_array_equal(angles, mujoco_render.view_angles(0, "car", "01", 100))
     others = [(1, "car", "01"), (0, "bus", "01"), (0, "car", "02"), (0, "01", "car")]
     assert all((mujoco_render.view_angles(*other, 100) != angles).all() for other in others)
-    assert angles.min() < 0.1 and angles.max() > 0.9
+    assert angles.min() < 0.5 and angles.max() > 5.8
 
 
 def test_two_workers_and_another_order_give_the_same_files(rendered, tmp_path):
@@ -182,11 +191,13 @@ def test_a_model_that_cannot_be_rendered_is_named_and_the_others_are_rendered(tm
     assert not (tmp_path / "data/rotate/car/02").exists()
 
 
-@pytest.mark.parametrize("change", [{"seed": 1}, {"num_views": 41}, {"image_size": 65}, {"CAD_dir": "other"}])
+@pytest.mark.parametrize(
+    "change", [{"seed": 1}, {"num_views": 41}, {"image_size": 65}, {"cull_faces": False}, {"CAD_dir": "other"}]
+)
 def test_other_settings_are_refused(rendered, change):
     cad_dir, data_dir, _ = rendered
     settings = json.loads((data_dir / "render_settings.json").read_text())
-    assert settings == {"CAD_dir": str(cad_dir), "seed": 0, **SMALL}
+    assert settings == {"CAD_dir": str(cad_dir), "seed": 0, "cull_faces": True, **SMALL}
     (name,) = change
     with pytest.raises(UserError, match=rf"--{name}={change[name]}: .*--overwrite .*another --data_dir"):
         mujoco_render.check_settings(data_dir, settings | change)

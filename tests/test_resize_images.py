@@ -7,10 +7,14 @@ from pose_data.cli import UserError
 from pose_data.resize_images import resize_image
 
 
-def test_images_become_128_grey_with_lanczos_once(tmp_path):
+def test_images_become_128_with_lanczos_first_and_grey_then_once(tmp_path):
     write_views(tmp_path, ["car/01", "car/02"], size=500)
-    Image.open(tmp_path / "car/01/0.png").convert("RGB").save(tmp_path / "car/01/0.png")
-    expected = Image.open(tmp_path / "car/01/0.png").convert("L").resize((128, 128), Image.Resampling.LANCZOS)
+    noise = np.random.default_rng(1).integers(256, size=(600, 600, 4), dtype=np.uint8)
+    noise[..., 3] = 255  # as the paper's code left them: 600x600, red, green, blue, opaque
+    Image.fromarray(noise).save(tmp_path / "car/01/0.png")
+    expected = Image.fromarray(noise[..., :3]).resize((128, 128), Image.Resampling.LANCZOS).convert("L")
+    grey_first = Image.fromarray(noise[..., :3]).convert("L").resize((128, 128), Image.Resampling.LANCZOS)
+    assert (np.asarray(expected) != np.asarray(grey_first)).any()
     result = run("resize_images", data_dir=tmp_path)
     assert result.returncode == 0 and "6 images resized" in result.stdout, result.stderr
     for path in tmp_path.rglob("*.png"):
@@ -30,6 +34,14 @@ def test_a_damaged_image_is_named_and_not_touched(tmp_path):
     line = error_line(run("resize_images", data_dir=tmp_path, num_workers=1))
     assert f"{path}: damaged image" in line and "delete it" in line
     assert path.stat().st_size == 1000
+
+
+def test_colours_of_a_palette_are_filtered_as_colours(tmp_path):
+    image = Image.fromarray(np.random.default_rng(0).integers(256, size=(500, 500, 3), dtype=np.uint8)).quantize(64)
+    image.save(tmp_path / "0.png")
+    resize_image(tmp_path / "0.png", 128)
+    expected = image.convert("RGB").resize((128, 128), Image.Resampling.LANCZOS).convert("L")
+    np.testing.assert_array_equal(Image.open(tmp_path / "0.png"), expected)
 
 
 @pytest.mark.parametrize("content", [b"", b"no image", b"\x89PNG\r\n\x1a\n" + bytes(50)])

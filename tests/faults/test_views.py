@@ -62,7 +62,7 @@ def test_a_truncated_view_is_refused_by_name(reader, tmp_path, rounds, record_pr
     record_property("inputs", len(refusals))
 
 
-ROWS = np.column_stack([np.arange(3), np.full(3, 0.5), np.zeros(3), [0.1, 0.2, 0.3]])
+ROWS = np.column_stack([np.arange(3), np.full(3, 0.5), np.zeros(3), [0.1, 3.2, 6.28]])
 
 
 def changed(row, column, value):
@@ -85,15 +85,18 @@ BAD_LABELS = {
     "a view between two": changed(2, 0, 1.5),
     "a negative view": changed(0, 0, -1),
     "no view": changed(0, 0, np.nan),
-    "over 1": changed(1, 3, 1.0000001),
-    "under 0": changed(1, 1, -1e-9),
+    "an angle over a turn": changed(1, 3, 6.2831854),
+    "an angle under 0": changed(1, 3, -1e-9),
+    "x over 1": changed(1, 1, 1.0000001),
+    "x under 0": changed(1, 1, -1e-9),
+    "y over 1": changed(1, 2, 1.0000001),
+    "y under -1": changed(1, 2, -1.0000001),
     "nan": changed(2, 3, np.nan),
     "inf": changed(2, 2, np.inf),
     "complex": ROWS.astype(complex),
     "text": ROWS.astype("U5"),
     "bytes": ROWS.astype("S5"),
     "booleans": ROWS.astype(bool),
-    "objects": ROWS.astype(object),
     "a structure": np.zeros(3, [("view", "f8"), ("x", "f8"), ("y", "f8"), ("angle", "f8")]),
     "a dictionary": {"labels": ROWS},
     "nothing": None,
@@ -102,11 +105,15 @@ BAD_LABELS = {
     "empty list": [],
     "large integers": [[0, 10**400, 0, 0], [1, 0, 0, 0], [2, 0, 0, 0]],
 }
+BAD_LABELS = {kind: rows.tolist() if isinstance(rows, np.ndarray) else rows for kind, rows in BAD_LABELS.items()}
+BAD_LABELS["an array, as of earlier versions"] = ROWS
 GOOD_LABELS = {
     "lists": ROWS.tolist(),
-    "float32": ROWS.astype("f4"),
-    "other byte order": ROWS.astype(">f8"),
-    "columns first": np.asfortranarray(ROWS),
+    "tuples": [tuple(row) for row in ROWS.tolist()],
+    "arrays": list(ROWS),
+    "NumPy's numbers": [list(row) for row in ROWS],
+    "float32": list(ROWS.astype("f4")),
+    "other byte order": list(ROWS.astype(">f8")),
 }
 
 
@@ -235,5 +242,6 @@ def test_resize_images_refuses_damaged_views_by_name_and_leaves_them(tmp_path, r
 
 def test_labels_that_a_script_wrote_are_read_again(tmp_path):
     write_views(tmp_path, ["car/01"])
-    rows = pickles.load(tmp_path / "car/01/label_car01")
-    np.testing.assert_array_equal(rotate_folder.read_labels(tmp_path / "car/01"), rows[:, 1:])
+    x, y, angle = np.array(pickles.load(tmp_path / "car/01/label_car01"))[:, 1:].T
+    expected = np.column_stack([x, (y + 1) / 2, angle / 2 / np.pi])
+    np.testing.assert_array_equal(rotate_folder.read_labels(tmp_path / "car/01"), expected)
