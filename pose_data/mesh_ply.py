@@ -30,7 +30,7 @@ def read(data):
         try:
             found[name], at = _read_element(body, at, count, properties)
         except struct.error as error:
-            raise ValueError(f"it ends before its {count} of {name} do") from error
+            raise ValueError(f"it ends before its {count} {name} records do") from error
     if len(body) - at >= 8 and body[at:].strip(b"\0 \t\r\n"):  # padding may follow
         raise ValueError("it has more than it announces")
     vertex = found.get("vertex", {})
@@ -70,7 +70,7 @@ def _read_header(data):
         except (LookupError, ValueError) as error:
             raise ValueError(f"its header has the line {line[:80]!r}") from error
         if elements and elements[-1][1] < 0:
-            raise ValueError(f"it announces {elements[-1][1]} of {elements[-1][0]}")
+            raise ValueError(f"it announces {elements[-1][1]} {elements[-1][0]} records")
     if byte_order is None:
         raise ValueError("its header has no line `format`")
     return byte_order, elements, data[end.end() :]

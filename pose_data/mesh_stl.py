@@ -21,8 +21,8 @@ def read(data):
     if len(data) >= max(size, _HEADER_SIZE) and _is_padding(data[size:]):
         corners = np.frombuffer(data, _FACET, num_facets, _HEADER_SIZE)["corners"]
     else:
-        text = plain_text(data)
-        if not re.match(rb"\s*solid\b", text, re.IGNORECASE) or b"\0" in text.rstrip(b"\0"):
+        text = plain_text(data).rstrip(b"\0\x1a \t\n")
+        if not re.match(rb"\s*solid\b", text, re.IGNORECASE) or b"\0" in text:
             if len(data) < _HEADER_SIZE:
                 raise ValueError("it is no STL: it neither begins with `solid` nor has the 84 bytes of a binary one")
             what = "ends too early" if len(data) < size else "has more after them"
@@ -37,7 +37,7 @@ def _is_padding(rest):
 
 def _read_text(text):
     """-> float [facets, 3 corners, 3]"""
-    text = text.rstrip(b"\0\x1a \t\n").lower()
+    text = text.lower()
     # A name, which may be any words, ends with the line, or before a facet that follows in it.
     num_facets = len(re.findall(rb"\bendfacet\b", text))
     text, num_solids = re.subn(rb"(?m)^[ \t]*solid\b[^\n]*?(?=[ \t]facet[ \t]+normal\b|[ \t]endsolid\b|$)", b"", text)

@@ -1,11 +1,11 @@
 """Meshes by their bytes: whole ones to be damaged, ones that must be refused, and odd ones that must be read."""
 
-import json
 import struct
 
 import numpy as np
 import trimesh
 from cad_folder import lopsided_mesh
+from glb_builder import glb
 
 from pose_data.meshes import SUFFIXES
 
@@ -25,19 +25,12 @@ def seeds():
 SEEDS = seeds()
 
 
-def glb(header, data=b""):
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 4)
-    chunks = struct.pack("<II", len(text), 0x4E4F534A) + text + struct.pack("<II", len(data), 0x004E4942) + data
-    return struct.pack("<III", 0x46546C67, 2, 12 + len(chunks)) + chunks
-
-
 def glb_of(count, nodes=1, primitives=1, view=True, uri=None):
     """A mesh of `count` points that stands in `nodes` places, each time in `primitives` parts."""
     data = np.random.default_rng(0).random((count if view else 3, 3)).astype("<f4").tobytes()
     accessor = {"componentType": 5126, "type": "VEC3", "count": count, **({"bufferView": 0} if view else {})}
     header = {
-        "asset": {"version": "2.0"}, "scenes": [{"nodes": list(range(nodes))}], "nodes": [{"mesh": 0}] * nodes,
+        "scenes": [{"nodes": list(range(nodes))}], "nodes": [{"mesh": 0}] * nodes,
         "meshes": [{"primitives": [{"attributes": {"POSITION": 0}}] * primitives}], "accessors": [accessor],
         "bufferViews": [{"buffer": 0, "byteLength": len(data)}],
         "buffers": [{"byteLength": len(data), **({"uri": uri} if uri else {})}],
