@@ -138,6 +138,8 @@ class _Rewriter:
         """-> the part of a mesh with nothing but its triangles, `weights`: those of its morph targets."""
         mode, indices, position = part.get("mode", _TRIANGLES), part.get("indices"), part["attributes"]["POSITION"]
         accessor = self._accessors[position]
+        if accessor["type"] != "VEC3" or (indices is not None and self._accessors[indices]["type"] != "SCALAR"):
+            raise ValueError("a mesh has positions that are no VEC3, or indices that are no SCALAR")
         if "bufferView" not in accessor and "KHR_draco_mesh_compression" in part.get("extensions", {}):
             raise ValueError("its meshes are Draco-compressed (KHR_draco_mesh_compression); export it without")
         targets = [

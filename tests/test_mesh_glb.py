@@ -275,6 +275,7 @@ REFUSED = {
     "cut": (CUBE[:-4], r"it ends after \d+ of \d+ bytes"),
     "not a GLB": (b"ply\n", "does not begin with glTF"),
     "no triangles": (refused(meshes=[{"primitives": []}]).bytes(), "has no triangles"),
+    "flat positions": (CUBE.replace(b'"VEC3"', b'"VEC2"'), "positions that are no VEC3"),
     "short buffer": (refused().bytes(buffers=[{"byteLength": 10**6}]), r"a buffer has \d+ of 1000000 bytes"),
 }
 
