@@ -66,7 +66,7 @@ def np_step(flags):
     """One step of the neural-process scripts (deterministic z)."""
     tasks = flags["meta_batch_size"]
     points = tasks * flags["num_classes"] * flags["update_batch_size"]
-    dim_w, dim_lift = flags["dim_w"], max(1, flags["dim_w"] // 4)
+    dim_w, dim_lift = flags["dim_w"], max(1, flags["dim_w"] // flags["lift_divisor"])
     encoder = encoder_layers(flags["dim_im"], dim_w * (2 if flags.get("stochastic_code") else 1))
     lift = mlp_layers([flags["dim_y"], dim_lift])
     pair = mlp_layers([dim_w + dim_lift, *flags["n_hidden_units_r"], flags["dim_r"]])
@@ -84,7 +84,9 @@ def of_script(script, flags):
     flags = {**flags, "stochastic_code": script in ("maml_ib", "np_ib")}
     if script.startswith("np_"):
         hidden = {name: [int(n) for n in flags[name]] for name in ("n_hidden_units_r", "n_hidden_units_g")}
-        return np_step({**flags, **hidden})
+        return np_step(
+            {**flags, **hidden, "lift_divisor": 2 if (script, flags["init"]) == ("np_ib", "released") else 4}
+        )
     return maml_step(flags, script in ("maml_vanilla", "finetune"), script != "finetune")
 
 

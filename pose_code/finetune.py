@@ -16,23 +16,29 @@ from pose_data.cli import run_main
 
 FLAGS = flags.FLAGS
 
-pose_learners.define_maml_flags(inner_loop=False, summary_every=500)
-pose_learners.define_weight_decay_flags(False)
+
+def define_flags():
+    pose_learners.define_maml_flags(inner_loop=False, summary_every=500)
+    pose_learners.define_weight_decay_flags(False)
+
+
+def make_learner():
+    return pose_learners.pose_maml(adapt_encoder=True, inner_loop=False)
 
 
 def main(argv):
     del argv
-    learner = pose_learners.pose_maml(adapt_encoder=True, inner_loop=False)
     decay = f".beta-{FLAGS.beta:g}" if FLAGS.weight_decay else ""
     pose_learners.run(
-        learner,
+        make_learner(),
         method="finetune",
         run_name=f"finetune.meta_lr-{FLAGS.meta_lr:g}.update_lr-{FLAGS.update_lr:g}{decay}",
         iterations_flag="metatrain_iterations",
-        learning_rate=FLAGS.meta_lr,
+        learning_rates={"mean": FLAGS.meta_lr},
         weight_decay=FLAGS.beta if FLAGS.weight_decay else 0.0,
     )
 
 
 if __name__ == "__main__":
+    define_flags()
     run_main(main)

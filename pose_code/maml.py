@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from pose_code.bayes_layers import draw_code
+from pose_code.bayes_layers import draw_code, kl_sigma
 
 
 def adapt(loss_fn, weights, num_updates, update_lr, stop_grad=False, unroll=True):
@@ -94,7 +94,7 @@ class Maml:
         """Outer loss of one MetaBatch and its metrics. seed: int tensor [2] for theta (one draw a meta-batch)."""
         predictions, pre_mse, kl = self._adapt_and_predict(weights, batch, seed, self.num_updates, self.update_lr)
         mse = tf.reduce_mean(mean_squared_error(predictions, batch.target_y))
-        metrics = {"pre_mse": pre_mse, "mse": mse, "kl": kl}
+        metrics = {"pre_mse": pre_mse, "mse": mse, "kl": kl, **kl_sigma(weights)}
         return mse + self.beta * kl, metrics
 
     def predict(self, weights, batch, seed, num_updates=None):

@@ -4,6 +4,9 @@
    adds beta * KL(q(theta) || N(0, I)) (Eq. 5).
 2. The inner loop adapts the head alone, on the code z = encoder(x).
 3. At meta-test predictions are averaged over --num_theta_samples draws (Algorithm 3).
+4. At the default --var=-20 sigma is 2e-9 and, as in the released script, does not learn (--rho_lr=0): the encoder is
+   deterministic and beta / 2 * the sum of its squared weights is added. The rest of the KL, train_kl_sigma, is a
+   constant. For a sigma that is learned: --var=-5 --rho_lr=0.002.
 
 Command: python maml_bbb.py --data_dir=DATA_DIR --logdir=LOGDIR --update_lr=0.01 --beta=0.1
 Cost: as maml_vanilla, a little less a step.
@@ -17,22 +20,28 @@ from pose_data.cli import run_main
 
 FLAGS = flags.FLAGS
 
-pose_learners.define_maml_flags()
-pose_learners.define_posterior_flags(var=-20.0)
+
+def define_flags():
+    pose_learners.define_maml_flags()
+    pose_learners.define_posterior_flags(var=-20.0, rho_lr=0.0)
+    pose_learners.define_flags_without_effect(conv=True, datasource="pose")
+
+
+def make_learner():
+    return pose_learners.pose_maml(adapt_encoder=False, bayesian_encoder=True, beta=FLAGS.beta)
 
 
 def main(argv):
     del argv
-    learner = pose_learners.pose_maml(adapt_encoder=False, bayesian_encoder=True, beta=FLAGS.beta)
     pose_learners.run(
-        learner,
+        make_learner(),
         method="maml_bbb",
         run_name=f"maml_bbb.beta-{FLAGS.beta:g}.meta_lr-{FLAGS.meta_lr:g}.update_lr-{FLAGS.update_lr:g}",
         iterations_flag="metatrain_iterations",
-        learning_rate=FLAGS.meta_lr,
-        rho_learning_rate=FLAGS.rho_lr,
+        learning_rates={"mean": FLAGS.meta_lr, "rho": FLAGS.rho_lr},
     )
 
 
 if __name__ == "__main__":
+    define_flags()
     run_main(main)

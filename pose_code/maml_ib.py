@@ -16,21 +16,27 @@ from pose_data.cli import run_main
 
 FLAGS = flags.FLAGS
 
-pose_learners.define_maml_flags()
-pose_learners.define_code_flags()
+
+def define_flags():
+    pose_learners.define_maml_flags()
+    pose_learners.define_code_flags()
+
+
+def make_learner():
+    return pose_learners.pose_maml(adapt_encoder=False, stochastic_code=True, beta=FLAGS.beta, kl_on=FLAGS.kl_on)
 
 
 def main(argv):
     del argv
-    learner = pose_learners.pose_maml(adapt_encoder=False, stochastic_code=True, beta=FLAGS.beta, kl_on=FLAGS.kl_on)
     pose_learners.run(
-        learner,
+        make_learner(),
         method="maml_ib",
         run_name=f"maml_ib.beta-{FLAGS.beta:g}.meta_lr-{FLAGS.meta_lr:g}.update_lr-{FLAGS.update_lr:g}",
         iterations_flag="metatrain_iterations",
-        learning_rate=FLAGS.meta_lr,
+        learning_rates={"mean": FLAGS.meta_lr},
     )
 
 
 if __name__ == "__main__":
+    define_flags()
     run_main(main)

@@ -1,8 +1,9 @@
 """The networks of the pose experiments, as plain functions of a dict of weights.
 
-`init_*` makes the start values (Glorot-uniform kernels, zero biases, as Keras and TF1 do) from a NumPy generator; the
-function of the same name without `init_` runs the network. Weights are an argument and not an attribute because MAML
-differentiates through them and the Bayesian layers draw them.
+`init_*` draws the initial weights from a NumPy generator: biases 0, kernels Glorot-uniform or, where it takes a
+standard deviation, N(0, std^2), which the released code has in places (pose_learners.py says where). The function of
+the same name without `init_` runs the network. Weights are an argument and not an attribute because MAML differentiates
+through them and the Bayesian layers draw them.
 
 Names: "<layer>/kernel" and "<layer>/bias"; `norm<i>/offset` is what normalisation adds.
 """
@@ -19,6 +20,8 @@ from pose_data.cli import UserError
 _CACHE_BYTES = 2**23  # of the first convolution's output; twice as much is slower
 BATCH_NORM_EPSILON = 1e-3  # contrib's default, which upstream used
 NORMS = ("batch_norm", "layer_norm", "none")
+# Layers of the image encoder with a ReLU: the paper's (its code is linear), and as in the released maml_vanilla.
+ENCODERS = {"paper": ("conv0", "conv1", "conv2"), "released": ("code",)}
 
 
 def _glorot_uniform(rng, shape):
@@ -27,8 +30,9 @@ def _glorot_uniform(rng, shape):
     return rng.uniform(-limit, limit, shape).astype(np.float32)
 
 
-def _init_layer(rng, name, shape):
-    return {f"{name}/kernel": _glorot_uniform(rng, shape), f"{name}/bias": np.zeros(shape[-1], np.float32)}
+def _init_layer(rng, name, shape, std=None):
+    kernel = _glorot_uniform(rng, shape) if std is None else rng.normal(0.0, std, shape).astype(np.float32)
+    return {f"{name}/kernel": kernel, f"{name}/bias": np.zeros(shape[-1], np.float32)}
 
 
 def _to_compute_dtype(*tensors):
@@ -67,11 +71,11 @@ def _conv(conv, weights, name, x, stride):
     return conv(x, kernel, stride) + bias
 
 
-def init_mlp(rng, name, sizes):
-    """Weights of a multi-layer perceptron with layer sizes [n_in, hidden ..., n_out]."""
+def init_mlp(rng, name, sizes, std=None):
+    """Weights of a multi-layer perceptron with layer sizes [n_in, hidden ..., n_out]. std: of kernels; None: Glorot."""
     weights = {}
     for i, (n_in, n_out) in enumerate(itertools.pairwise(sizes)):
-        weights |= _init_layer(rng, f"{name}{i}", (n_in, n_out))
+        weights |= _init_layer(rng, f"{name}{i}", (n_in, n_out), std)
     return weights
 
 
@@ -99,47 +103,54 @@ def init_image_encoder(rng, dim_im, dim_code):
     }
 
 
-def image_encoder(weights, images, conv=conv2d):
-    """Image code w. images: uint8 [n, dim_im, dim_im, 1] -> [n, dim_code], linear at the end."""
+def image_encoder(weights, images, conv=conv2d, relu_after=ENCODERS["paper"]):
+    """Image code w. images: uint8 [n, dim_im, dim_im, 1] -> [n, dim_code]."""
     n, side = images.shape[0], -(-images.shape[1] // 2)
     # On a CPU some images at a time, whose activations stay in the cache: a CNP's step is a third faster for it.
     at_a_time = n if tf.config.list_physical_devices("GPU") else max(1, _CACHE_BYTES // (4 * 32 * side**2))
-    parts = [_encode(weights, images[i : i + at_a_time], conv) for i in range(0, n, at_a_time)]
+    parts = [_encode(weights, images[i : i + at_a_time], conv, relu_after) for i in range(0, n, at_a_time)]
     return tf.concat(parts, axis=0) if len(parts) > 1 else parts[0]
 
 
-def _encode(weights, images, conv):
+def _encode(weights, images, conv, relu_after):
+    def activate(name, x):
+        return tf.nn.relu(x) if name in relu_after else x
+
     x = tf.cast(images, tf.float32) / 255.0
-    x = tf.nn.relu(_conv(conv, weights, "conv0", x, 2))
-    x = tf.nn.relu(_conv(conv, weights, "conv1", x, 2))
+    x = activate("conv0", _conv(conv, weights, "conv0", x, 2))
+    x = activate("conv1", _conv(conv, weights, "conv1", x, 2))
     x = tf.nn.max_pool2d(x, 2, 2, "SAME")
-    x = tf.nn.relu(_conv(conv, weights, "conv2", x, 2))
-    return _dense(weights, "code", tf.reshape(x, [images.shape[0], math.prod(x.shape[1:])]))
+    x = activate("conv2", _conv(conv, weights, "conv2", x, 2))
+    return activate("code", _dense(weights, "code", tf.reshape(x, [images.shape[0], math.prod(x.shape[1:])])))
 
 
-def init_conv_head(rng, dim_w, num_filters, dim_y):
-    """Weights of MAML's head and, apart, the offsets of its normalisation, which are meta-learned but not adapted."""
+def init_conv_head(rng, dim_w, num_filters, dim_y, std_out=None):
+    """Weights of MAML's head and, apart, the offsets of its normalisation, which are meta-learned but not adapted.
+    std_out: of the last layer's kernel; None: Glorot."""
     if dim_w < 1 or math.isqrt(dim_w) ** 2 != dim_w:
         raise UserError(f"--dim_w={dim_w}: MAML's head reads the code as a square image; give a square such as 196")
     weights, offsets = {}, {}
     for i in range(4):
         weights |= _init_layer(rng, f"head{i}", (3, 3, 1 if i == 0 else num_filters, num_filters))
         offsets[f"norm{i}/offset"] = np.zeros(num_filters, np.float32)
-    return weights | _init_layer(rng, "head_out", (num_filters, dim_y)), offsets
+    return weights | _init_layer(rng, "head_out", (num_filters, dim_y), std_out), offsets
 
 
-def _normalize(x, offset, norm):
+def _normalize(x, offset, norm, second_order):
     """x: [n, side, side, filters]. Statistics are always those of the given batch, at meta-test too; no scale."""
     if norm == "none":
         return x
-    return _standardize(x, [0, 1, 2] if norm == "batch_norm" else [1, 2, 3]) + offset
+    if norm == "layer_norm":
+        return _standardize(x, [1, 2, 3]) + offset
+    return _standardize(x, [0, 1, 2], second_order) + offset
 
 
-def _standardize(x, axes):
+def _standardize(x, axes, second_order=True):
     """(x - mean) / sqrt(variance + epsilon) over `axes`.
 
     The derivative is written out: a third of the passes over x that automatic differentiation takes, and MAML
-    differentiates this twice.
+    differentiates this twice. second_order: False makes it a constant to the second derivative, as the released code
+    has it, whose fused op loses that inside tf.map_fn.
     """
 
     @tf.custom_gradient
@@ -151,21 +162,22 @@ def _standardize(x, axes):
 
         def gradient(dy):
             means = tf.reduce_mean(dy, axes, keepdims=True), tf.reduce_mean(dy * y, axes, keepdims=True)
-            return (dy - (means[0] + y * means[1])) * factor
+            dx = (dy - (means[0] + y * means[1])) * factor
+            return dx if second_order else tf.stop_gradient(dx)
 
         return y, gradient
 
     return standardize(x)
 
 
-def conv_head(weights, w, norm, max_pool, conv=conv2d):
+def conv_head(weights, w, norm, max_pool, conv=conv2d, second_order_norm=True):
     """Label from the code. w: [n, dim_w], dim_w a square -> [n, dim_y]. Four blocks conv 3x3 - norm - ReLU (- 2x2
-    max-pool), global mean, linear."""
+    max-pool), global mean, linear. second_order_norm: of batch_norm, see `_standardize`."""
     side = math.isqrt(w.shape[-1])
     x = tf.reshape(w, [-1, side, side, 1])
     for i in range(4):
         x = tf.cast(_conv(conv, weights, f"head{i}", x, 1), tf.float32)
-        x = tf.nn.relu(_normalize(x, weights[f"norm{i}/offset"], norm))
+        x = tf.nn.relu(_normalize(x, weights[f"norm{i}/offset"], norm, second_order_norm))
         if max_pool:
             x = tf.nn.max_pool2d(x, 2, 2, "SAME")
     return _dense(weights, "head_out", tf.reduce_mean(x, axis=[1, 2]))

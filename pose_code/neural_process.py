@@ -3,18 +3,26 @@
 import tensorflow as tf
 
 from pose_code import networks
-from pose_code.bayes_layers import draw_code, task_noise
+from pose_code.bayes_layers import draw_code, kl_sigma, task_noise
 from pose_code.maml import mean_squared_error
 
 
-def init_neural_process(rng, *, dim_w, dim_y, dim_r, dim_z, hidden_r, hidden_g, deterministic=True):
-    """Start values of everything behind the encoder: [w, lifted y] -> r_i, mean r -> z, [z, w*] -> y*."""
-    dim_lift = max(1, dim_w // 4)
+def init_neural_process(
+    rng, *, dim_w, dim_y, dim_r, dim_z, hidden_r, hidden_g, deterministic=True, lift_divisor=4, std=None,
+    decoder_std=None,
+):  # fmt: skip
+    """Initial weights of everything behind the encoder: [w, lifted y] -> r_i, mean r -> z, [z, w*] -> y*.
+
+    lift_divisor: y is lifted to dim_w // lift_divisor numbers. std: of the kernels up to z, decoder_std: of the
+    decoder's; None: Glorot. The released code has 0.05 up to z. Glorot's kernels make the signal from y to z some
+    hundred times stronger, which decides whether a CNP memorizes.
+    """
+    dim_lift = max(1, dim_w // lift_divisor)
     return {
-        **networks.init_mlp(rng, "lift", [dim_y, dim_lift]),
-        **networks.init_mlp(rng, "pair", [dim_w + dim_lift, *hidden_r, dim_r]),
-        **networks.init_mlp(rng, "task", [dim_r, dim_z if deterministic else 2 * dim_z]),
-        **networks.init_mlp(rng, "decoder", [dim_z + dim_w, *hidden_g, dim_y]),
+        **networks.init_mlp(rng, "lift", [dim_y, dim_lift], std),
+        **networks.init_mlp(rng, "pair", [dim_w + dim_lift, *hidden_r, dim_r], std),
+        **networks.init_mlp(rng, "task", [dim_r, dim_z if deterministic else 2 * dim_z], std),
+        **networks.init_mlp(rng, "decoder", [dim_z + dim_w, *hidden_g, dim_y], decoder_std),
     }
 
 
@@ -58,7 +66,7 @@ class NeuralProcess:
         """Loss of one MetaBatch and its metrics. seed: int tensor [2] for theta (one draw a meta-batch)."""
         predictions, kl = self._predict(weights, batch, seed)
         mse = tf.reduce_mean(mean_squared_error(predictions, batch.target_y))
-        return mse + self.beta * kl, {"mse": mse, "kl": kl}
+        return mse + self.beta * kl, {"mse": mse, "kl": kl, **kl_sigma(weights)}
 
     def predict(self, weights, batch, seed):
         """Predictions [tasks, n, dim_y] on the query set; None: a CNP has no error before it sees a support set."""

@@ -16,22 +16,27 @@ from pose_data.cli import run_main
 
 FLAGS = flags.FLAGS
 
-pose_learners.define_np_flags(dim_w=20, dim_z=200, dim_r=200, num_updates=100000, update_lr=5e-4)
-pose_learners.define_posterior_flags(var=-3.0)
+
+def define_flags():
+    pose_learners.define_np_flags(dim_w=20, dim_z=200, dim_r=200, num_updates=100000, update_lr=5e-4)
+    pose_learners.define_posterior_flags(var=-3.0)
+
+
+def make_learner():
+    return pose_learners.pose_np(bayesian_encoder=True, beta=FLAGS.beta)
 
 
 def main(argv):
     del argv
-    learner = pose_learners.pose_np(bayesian_encoder=True, beta=FLAGS.beta)
     pose_learners.run(
-        learner,
+        make_learner(),
         method="np_bbb",
         run_name=f"np_bbb.beta-{FLAGS.beta:g}.update_lr-{FLAGS.update_lr:g}",
         iterations_flag="num_updates",
-        learning_rate=FLAGS.update_lr,
-        rho_learning_rate=FLAGS.rho_lr,
+        learning_rates={"mean": FLAGS.update_lr, "rho": FLAGS.rho_lr},
     )
 
 
 if __name__ == "__main__":
+    define_flags()
     run_main(main)

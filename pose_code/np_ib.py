@@ -16,21 +16,40 @@ from pose_data.cli import run_main
 
 FLAGS = flags.FLAGS
 
-pose_learners.define_np_flags(num_updates=120000, update_lr=5e-4)
-pose_learners.define_code_flags()
+
+def define_flags():
+    pose_learners.define_np_flags(num_updates=120000, update_lr=5e-4)
+    pose_learners.define_code_flags()
+    flags.DEFINE_float(
+        "aggregator_lr", 1e-3, "learning rate of lift, pair encoder and r -> z; --update_lr is encoder's and decoder's",
+        lower_bound=0.0,
+    )  # fmt: skip
+
+
+def group_of(module, name):
+    """The optimizer group of a weight, for training.run."""
+    return "aggregator" if module == "decoder" and not name.startswith("decoder") else "mean"
+
+
+def make_learner():
+    return pose_learners.pose_np(
+        stochastic_code=True, beta=FLAGS.beta, kl_on=FLAGS.kl_on,
+        released_init={"lift_divisor": 2, "decoder_std": 0.05},
+    )  # fmt: skip
 
 
 def main(argv):
     del argv
-    learner = pose_learners.pose_np(stochastic_code=True, beta=FLAGS.beta, kl_on=FLAGS.kl_on)
     pose_learners.run(
-        learner,
+        make_learner(),
         method="np_ib",
         run_name=f"np_ib.beta-{FLAGS.beta:g}.update_lr-{FLAGS.update_lr:g}",
         iterations_flag="num_updates",
-        learning_rate=FLAGS.update_lr,
+        learning_rates={"mean": FLAGS.update_lr, "aggregator": FLAGS.aggregator_lr},
+        group_of=group_of,
     )
 
 
 if __name__ == "__main__":
+    define_flags()
     run_main(main)

@@ -16,23 +16,29 @@ from pose_data.cli import run_main
 
 FLAGS = flags.FLAGS
 
-pose_learners.define_np_flags()
-pose_learners.define_weight_decay_flags(False)
+
+def define_flags():
+    pose_learners.define_np_flags()
+    pose_learners.define_weight_decay_flags(False)
+
+
+def make_learner():
+    return pose_learners.pose_np()
 
 
 def main(argv):
     del argv
-    learner = pose_learners.pose_np()
     decay = f".beta-{FLAGS.beta:g}" if FLAGS.weight_decay else ""
     pose_learners.run(
-        learner,
+        make_learner(),
         method="np_vanilla",
         run_name=f"np_vanilla.update_lr-{FLAGS.update_lr:g}{decay}",
         iterations_flag="num_updates",
-        learning_rate=FLAGS.update_lr,
+        learning_rates={"mean": FLAGS.update_lr},
         weight_decay=FLAGS.beta if FLAGS.weight_decay else 0.0,
     )
 
 
 if __name__ == "__main__":
+    define_flags()
     run_main(main)

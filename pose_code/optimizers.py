@@ -16,20 +16,24 @@ flags.DEFINE_float(
 )
 
 
-def make(learning_rate, rho_learning_rate, weight_decay):
-    """--optimizer for means and point weights and for rho (None: the rate of the means), Adam with TF1's epsilon.
-    weight_decay: of means and point weights, a step's, as contrib counted it, not times the rate.
-    Returns {"mean", "rho": Keras optimizer}."""
+def make(learning_rates, weight_decay):
+    """--optimizer for each group of weights, Adam with TF1's epsilon.
+
+    learning_rates: dict group -> rate, None for that of "mean". weight_decay: of all groups but "rho", a step's, as
+    contrib counted it, not times the rate. Returns dict group -> Keras optimizer.
+    """
 
     def optimizer(rate, decay=None):
         if FLAGS.optimizer == "sgd":
             return keras.optimizers.SGD(rate, weight_decay=decay)
         return keras.optimizers.Adam(rate, weight_decay=decay, epsilon=1e-8)
 
-    return {
-        "mean": optimizer(learning_rate, weight_decay / learning_rate if weight_decay and learning_rate else None),
-        "rho": optimizer(learning_rate if rho_learning_rate is None else rho_learning_rate),
-    }
+    made = {}
+    for group, rate in learning_rates.items():
+        rate = learning_rates["mean"] if rate is None else rate
+        decays = weight_decay and rate and group != "rho"
+        made[group] = optimizer(rate, weight_decay / rate if decays else None)
+    return made
 
 
 def clip(gradients, norm):

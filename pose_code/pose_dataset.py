@@ -24,10 +24,11 @@ class PoseSplit:
 
     With label_noise, `sample` adds a random angle to the labels of each task, modulo a full turn ("Meta-learning
     requires meta-augmentation", Rajendran et al., 2020): where zero is must then be read off the support set.
-    `evaluation_batches` never does.
+    `evaluation_batches` never does. With distinct_tasks, no object occurs twice in what `sample` draws as long as there
+    are enough of them.
     """
 
-    label_noise = False
+    label_noise = distinct_tasks = False
 
     def __init__(self, path, dim_im, dim_y, num_classes, shots):
         """Reads a pickle of `data_gen`, or opens a folder of its shards. Raises UserError with the name if it is
@@ -80,13 +81,14 @@ class PoseSplit:
         )  # fmt: skip
 
     def sample(self, rng, meta_batch_size):
-        """The sampler: tasks of num_classes distinct objects, 2 x shots distinct views each, half support, half query.
-
-        Objects do not repeat within the meta-batch as long as there are enough of them.
-        """
+        """The sampler: tasks of num_classes distinct objects, 2 x shots distinct views each, half support, half query;
+        each task drawn by itself, as upstream."""
         wanted = meta_batch_size * self.num_classes
-        rounds = [rng.permutation(len(self)) for _ in range(-(-wanted // len(self)))]
-        objects = np.concatenate(rounds)[:wanted].reshape(meta_batch_size, self.num_classes)
+        if self.distinct_tasks:
+            rounds = [rng.permutation(len(self)) for _ in range(-(-wanted // len(self)))]
+            objects = np.concatenate(rounds)[:wanted].reshape(meta_batch_size, self.num_classes)
+        else:
+            objects = np.stack([rng.permutation(len(self))[: self.num_classes] for _ in range(meta_batch_size)])
         batch = self.gather(objects, self._draw_views(rng, objects.shape))
         if self.label_noise:
             turn = np.zeros((meta_batch_size, 1, batch.context_y.shape[-1]), np.float32)

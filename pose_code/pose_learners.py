@@ -17,6 +17,7 @@ from pose_code.pose_dataset import PoseSplit
 from pose_data.cli import UserError
 
 FLAGS = flags.FLAGS
+_NO_EFFECT = "accepted for the released script's command lines, without effect, as there"
 
 flags.DEFINE_string("data_dir", None, "folder of the two pickles that pose_data/data_gen.py writes", required=True)
 flags.DEFINE_list("data", "train_data.pkl,val_data.pkl", "file names of the training and the held-out objects")
@@ -27,7 +28,13 @@ flags.DEFINE_bool(
     "meta-augmentation (Rajendran et al., 2020): a random angle for each training task, added to all its labels modulo "
     "a full turn",
 )  # fmt: skip
+flags.DEFINE_bool("distinct_tasks", False, "no object twice in a meta-batch; else each task is drawn by itself")
 flags.DEFINE_integer("dim_y", 1, "label numbers to predict, the last ones of (x, y, angle)")
+flags.DEFINE_enum(
+    "init", "released", ("released", "glorot"),
+    "initial weights: as the released scripts draw them, or Glorot-uniform kernels, zero biases and one rho for all "
+    "(np_ib then lifts y to dim_w // 4 numbers, not dim_w // 2); which of the two decides whether a CNP memorizes",
+)  # fmt: skip
 
 
 def define_maml_flags(inner_loop=True, **defaults):
@@ -44,6 +51,11 @@ def define_maml_flags(inner_loop=True, **defaults):
     if inner_loop:
         flags.DEFINE_integer("num_updates", 5, "inner-loop steps in training", lower_bound=0, upper_bound=1000)
         flags.DEFINE_bool("stop_grad", False, "first-order MAML: no gradient through any inner step")
+        flags.DEFINE_enum(
+            "batch_norm_gradient", "exact", ("exact", "released"),
+            "released: what comes back through a batch norm in the inner loop is a constant to the outer gradient; a "
+            "step then takes less time",
+        )  # fmt: skip
     flags.DEFINE_integer("test_num_updates", 20, "inner-loop steps at meta-test", lower_bound=0, upper_bound=100_000)
     flags.DEFINE_float("update_lr", 0.002, "inner loop step size alpha (the paper: 0.01)", lower_bound=0.0)
     flags.DEFINE_float("meta_lr", 0.002, "learning rate of the outer step", lower_bound=0.0)
@@ -71,11 +83,11 @@ def define_np_flags(**defaults):
     _override(defaults)
 
 
-def define_posterior_flags(var, beta=1e-3):
+def define_posterior_flags(var, rho_lr=None, beta=1e-3):
     """Flags of meta-regularization on weights."""
     flags.DEFINE_float("beta", beta, "beta in Eq. 5, factor of KL(q(theta) || N(0, I))", lower_bound=0.0)
     flags.DEFINE_float("var", var, "start of rho, the posterior scale before softplus", -100.0, 100.0)
-    flags.DEFINE_float("rho_lr", None, "learning rate of rho; unset: that of the means", lower_bound=0.0)
+    flags.DEFINE_float("rho_lr", rho_lr, "learning rate of rho; unset: that of the means", lower_bound=0.0)
 
 
 def define_code_flags(beta=0.01):
@@ -90,6 +102,13 @@ def define_weight_decay_flags(weight_decay):
     flags.DEFINE_float("beta", 1e-3, "decay per step under --weight_decay", lower_bound=0.0)
 
 
+def define_flags_without_effect(**defaults):
+    """Flags that the released script has and never reads, so that its command lines still run."""
+    for name, default in defaults.items():
+        define = flags.DEFINE_bool if isinstance(default, bool) else flags.DEFINE_string
+        define(name, default, _NO_EFFECT)
+
+
 def load_splits():
     """PoseSplit of the training and of the held-out objects."""
     if len(FLAGS.data) != 2:
@@ -102,17 +121,21 @@ def load_splits():
 
 def run(learner, *, run_name, **kwargs):
     """training.run on the data of the flags, with examples of predictions. kwargs: the other arguments of it."""
+    if ignored := [f"--{name}" for name in FLAGS if FLAGS[name].help == _NO_EFFECT and FLAGS[name].present]:
+        print(f"{', '.join(sorted(ignored))}: {_NO_EFFECT}")
     train, val = load_splits()
-    train.label_noise = FLAGS.label_noise
+    train.label_noise, train.distinct_tasks = FLAGS.label_noise, FLAGS.distinct_tasks
     noise = ".label_noise" if FLAGS.label_noise else ""
     training.run(learner, train, val, run_name=run_name + noise, save_examples=True, **kwargs)
 
 
-def pose_maml(*, adapt_encoder, bayesian_encoder=False, inner_loop=True, **kwargs):
-    """Maml on the pose networks with the flags' settings. kwargs: stochastic_code, beta, kl_on of Maml."""
+def pose_maml(*, adapt_encoder, encoder="paper", bayesian_encoder=False, inner_loop=True, **kwargs):
+    """Maml on the pose networks with the flags' settings. encoder: a name in networks.ENCODERS. kwargs:
+    stochastic_code, beta, kl_on of Maml."""
 
     def init(rng):
-        head, offsets = networks.init_conv_head(rng, FLAGS.dim_w, FLAGS.num_filters, FLAGS.dim_y)
+        std_out = 1.0 if FLAGS.init == "released" else None
+        head, offsets = networks.init_conv_head(rng, FLAGS.dim_w, FLAGS.num_filters, FLAGS.dim_y, std_out)
         encoder = _init_encoder(rng, bayesian_encoder, kwargs)
         return {"encoder": encoder, "head": point_weights(head), "offsets": point_weights(offsets)}
 
@@ -120,8 +143,14 @@ def pose_maml(*, adapt_encoder, bayesian_encoder=False, inner_loop=True, **kwarg
     conv = networks.conv2d_as_matmul if form == "vectorized" else networks.conv2d
     return Maml(
         init=init,
-        encode=functools.partial(networks.image_encoder, conv=conv if adapt_encoder else networks.conv2d),
-        predict_from_code=functools.partial(networks.conv_head, norm=FLAGS.norm, max_pool=FLAGS.max_pool, conv=conv),
+        encode=functools.partial(
+            networks.image_encoder, conv=conv if adapt_encoder else networks.conv2d,
+            relu_after=networks.ENCODERS[encoder],
+        ),
+        predict_from_code=functools.partial(
+            networks.conv_head, norm=FLAGS.norm, max_pool=FLAGS.max_pool, conv=conv,
+            second_order_norm=not inner_loop or FLAGS.batch_norm_gradient == "exact",
+        ),
         inner_loop=form,
         adapt_encoder=adapt_encoder,
         num_updates=FLAGS.num_updates if inner_loop else 0,
@@ -129,20 +158,25 @@ def pose_maml(*, adapt_encoder, bayesian_encoder=False, inner_loop=True, **kwarg
         update_lr=FLAGS.update_lr,
         stop_grad=inner_loop and FLAGS.stop_grad,
         **kwargs,
-    )
+    )  # fmt: skip
 
 
-def pose_np(*, bayesian_encoder=False, bayesian_decoder=False, **kwargs):
-    """NeuralProcess on the pose networks with the flags' settings. kwargs: stochastic_code, beta, kl_on of it."""
+def pose_np(*, bayesian_encoder=False, bayesian_decoder=False, released_init=None, **kwargs):
+    """NeuralProcess on the pose networks with the flags' settings.
+
+    released_init: arguments of `init_neural_process` under --init=released, besides the standard deviation of all
+    kernels up to z. kwargs: stochastic_code, beta, kl_on of NeuralProcess.
+    """
     hidden_r, hidden_g = training.int_list("n_hidden_units_r"), training.int_list("n_hidden_units_g")
 
     def init(rng):
         decoder = init_neural_process(
             rng, dim_w=FLAGS.dim_w, dim_y=FLAGS.dim_y, dim_r=FLAGS.dim_r, dim_z=FLAGS.dim_z, hidden_r=hidden_r,
             hidden_g=hidden_g, deterministic=FLAGS.deterministic,
+            **({"std": 0.05, **(released_init or {})} if FLAGS.init == "released" else {}),
         )  # fmt: skip
         encoder = _init_encoder(rng, bayesian_encoder, kwargs)
-        decoder = gaussian_weights(decoder, FLAGS.var, rng) if bayesian_decoder else point_weights(decoder)
+        decoder = _posterior(decoder, rng) if bayesian_decoder else point_weights(decoder)
         return {"encoder": encoder, "decoder": decoder}
 
     return NeuralProcess(
@@ -159,7 +193,11 @@ def pose_np(*, bayesian_encoder=False, bayesian_decoder=False, **kwargs):
 def _init_encoder(rng, bayesian, kwargs):
     dim_code = FLAGS.dim_w * (2 if kwargs.get("stochastic_code") else 1)
     encoder = networks.init_image_encoder(rng, FLAGS.dim_im, dim_code)
-    return gaussian_weights(encoder, FLAGS.var, rng) if bayesian else point_weights(encoder)
+    return _posterior(encoder, rng) if bayesian else point_weights(encoder)
+
+
+def _posterior(initial, rng):
+    return gaussian_weights(initial, FLAGS.var, rng, spread=0.1 if FLAGS.init == "released" else 0.0)
 
 
 def _override(defaults):

@@ -24,13 +24,17 @@ FLAGS = flags.FLAGS
 # What no number depends on, but for rounding.
 _HOW_ONLY = {
     "logdir", "summary_every", "checkpoint_every", "steps_per_call", "num_threads", "inner_loop", "jit_compile",
-    "strategy", "num_replicas",
+    "strategy", "num_replicas", "conv", "datasource", "extra",
 }  # fmt: skip
 # What may differ between the run that wrote a checkpoint and the one that goes on with it.
 _MAY_CHANGE = _HOW_ONLY | {
     "data_dir", "eval_episodes", "num_theta_samples", "eval_seed", "eval_batch_size", "eval_num_updates",
     "test_num_updates", "test_update_lr",
 }  # fmt: skip
+# What only training reads. An evaluation (--train=False) takes it from the checkpoint, for its record.
+_TRAINING_ONLY = {"init", "distinct_tasks", "batch_norm_gradient", "rho_lr", "aggregator_lr"}
+# What runs from before a flag did, where that is not the flag's default; aggregator_lr: the rate of the means.
+_BEFORE = {"init": "glorot", "distinct_tasks": True, "aggregator_lr": None}
 _CHECKPOINTS = ("checkpoint-last.npz", "checkpoint-final.npz")
 
 
@@ -69,6 +73,9 @@ class RunFolder:
             return
         path, note = max(notes.items(), key=lambda item: item[1]["step"])
         iterations, before = self.flags[self.iterations_flag], _with_new_flags(note["flags"])
+        if not FLAGS.train:
+            for name in _TRAINING_ONLY & set(self.flags):
+                FLAGS[name].value = self.flags[name] = before[name]
         changed = [
             f"--{name} was {before[name]}"
             for name in self.flags
@@ -76,7 +83,9 @@ class RunFolder:
         ]
         if note["method"] != self.method or changed:
             what = "; ".join(changed) or f"method was {note['method']}"
-            raise UserError(f"{path}: of a run with other settings ({what}); use another --logdir or --trial")
+            raise UserError(
+                f"{path}: of a run with other settings ({what}); give these, or another --logdir or --trial"
+            )
         if note["step"] > iterations:
             raise UserError(f"{path}: has {note['step']} iterations, more than the {iterations} asked for")
         self.checkpoint, self.step, self.seconds = path, note["step"], note["seconds"]
@@ -154,12 +163,13 @@ class _Curve:
                 kept = [row for row in rows if int(row["iteration"]) <= step]
             except (ValueError, TypeError, KeyError, csv.Error) as error:
                 raise UserError(f"{path}: damaged ({error!r}); delete it to go on without its rows") from None
+        self.columns = list(kept[0]) if kept else None  # of a run from before a metric: it goes on without
         with atomic_path(path) as temporary, open(temporary, "w", newline="") as file:
             self._write(file, kept)
 
     def _write(self, file, rows, header=True):
         if rows:
-            writer = csv.DictWriter(file, list(rows[0]))
+            writer = csv.DictWriter(file, self.columns or list(rows[0]), extrasaction="ignore")
             if header:
                 writer.writeheader()
             writer.writerows(rows)
@@ -191,8 +201,8 @@ def _own_flags():
 
 
 def _with_new_flags(values):
-    """Flags of an earlier run; those that the script has got since are at their defaults."""
-    return {flag.name: flag.default for flag in _own_flags()} | values
+    """Flags of an earlier run; those that the script has got since are as that run was, mostly at their defaults."""
+    return {flag.name: flag.default for flag in _own_flags()} | _BEFORE | values
 
 
 def versions():

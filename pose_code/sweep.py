@@ -1,11 +1,14 @@
 """Run a list of training commands, some at a time: finished runs are skipped, killed ones go on, failed ones are named.
 
-1. A line of standard input is a module and its flags, quoted as for a shell: pose_code.np_bbb --beta=1e-3 --trial=2
+1. A line of standard input is a module and its flags, quoted as for a shell: pose_code.np_bbb --beta=1e-3. Flags after
+   a -- of the command line stand before those of every line, so a line's own win.
 2. --jobs of them run side by side and share the cores (--num_threads). Each line they print is marked with its run.
 3. --dry_run prints each command, times some steps of each kind of run here, and estimates the hours; it trains nothing.
-4. --slurm submits the same list as one job array and waits for it (pip install -e .[slurm]).
+4. --trials=5 runs every line for trials 1 to 5, with {trial} in a flag replaced; --methods=np_bbb,np_ib keeps the lines
+   of these scripts.
+5. --slurm submits the same list as one job array and waits for it (pip install -e .[slurm]).
 
-Command: python -m pose_code.sweep --jobs=2 < LIST
+Command: python -m pose_code.sweep --jobs=2 --trials=5 -- --data_dir=DATA/split-{trial} --logdir=LOGDIR < LIST
 Ends with exit status 1 if a run failed. To go on after an interruption, give the same command again.
 """
 
@@ -217,11 +220,35 @@ def _run_one(argv):
     return errors[-1].removeprefix("error: ") if errors else f"exit status {done.returncode}" * bool(done.returncode)
 
 
+def read_list(lines, common, methods, trials):
+    """The commands of the list as argv: module, `common` flags, the line's; for each trial, if there are several.
+
+    lines: of standard input; methods: names of the scripts whose lines are kept, None for all; trials: how many, or
+    None to take the lines as they are. Raises UserError if nothing is left.
+    """
+    rows = [words for line in lines if (words := shlex.split(line, comments=True))]
+    if not rows:
+        raise UserError("no runs on standard input; give a line per run: pose_code.np_bbb --data_dir=DATA_DIR")
+    listed = dict.fromkeys(module.rpartition(".")[2] for module, *_ in rows)
+    if methods is not None:
+        rows = [row for row in rows if row[0].rpartition(".")[2] in methods]
+        if not rows:
+            raise UserError(f"--methods={','.join(methods)}: not in this list; give some of {', '.join(listed)}")
+    commands = [[module, *common, *own] for module, *own in rows]
+    if trials is None:
+        return commands
+    return [
+        [*(word.replace("{trial}", str(trial)) for word in command), f"--trial={trial}"]
+        for trial in range(1, trials + 1)
+        for command in commands
+    ]
+
+
 def main(argv):
-    del argv
-    commands = [argv for line in sys.stdin if (argv := shlex.split(line, comments=True))]
-    if not commands:
-        raise UserError("no runs on standard input; give a line a run: pose_code.np_bbb --data_dir=DATA_DIR")
+    for word in argv[1:]:
+        if not word.startswith("--"):
+            raise UserError(f"unexpected argument {word!r}: write flags as --name=value, those of every run after a --")
+    commands = read_list(sys.stdin, argv[1:], FLAGS.methods, FLAGS.trials)
     jobs = min(FLAGS.jobs, len(commands))
     if FLAGS.dry_run:
         estimate(commands, jobs)
@@ -240,11 +267,17 @@ def main(argv):
         raise UserError(f"{len(failed)} of {len(commands)} runs failed; the others are kept, run again to go on")
 
 
-if __name__ == "__main__":
+def define_flags():
     flags.DEFINE_integer("jobs", 1, "runs at a time, which share the cores", lower_bound=1)
+    flags.DEFINE_integer("trials", None, "run every line for trials 1 to this; unset: as it is", lower_bound=1)
+    flags.DEFINE_list("methods", None, "run only the lines of these scripts")
     flags.DEFINE_bool("dry_run", False, "print the commands and the estimated hours, and train nothing")
     flags.DEFINE_bool("slurm", False, "submit the list to Slurm as one job array and wait for it")
     flags.DEFINE_list("slurm_parameters", [], "submitit's: slurm_partition=gpu,gpus_per_node=1,timeout_min=1440,...")
     flags.DEFINE_enum("slurm_cluster", "slurm", ("slurm", "local"), "local: submitit's processes on this machine")
     flags.DEFINE_string("slurm_folder", "slurm_logs", "folder of the Slurm jobs' output")
-    run_main(main)
+
+
+if __name__ == "__main__":
+    define_flags()
+    run_main(main, positional=True)

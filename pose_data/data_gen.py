@@ -9,11 +9,13 @@ and the names of the objects only. Takes a few seconds; expect 52 training and 1
 
 --num_test_objects=N makes a third split, test_data.pkl: the objects that val_data.pkl holds under --num_val_objects=N
 alone. So what is chosen on the validation objects beside it was chosen without a look at the reported ones.
+Beside each, train_names.json and so on list the objects, <class>/<object>, in their order.
 --format=shards writes folders train_data, val_data in place of the pickles, for sets too large for memory (shards.py).
 """
 
 import contextlib
 import itertools
+import json
 from pathlib import Path
 
 import numpy as np
@@ -103,9 +105,12 @@ def main(_):
                 views = (read_views(folder, part_labels.shape[1]) for folder in part)
                 names = [f"{folder.parent.name}/{folder.name}" for folder in part]
                 write_split(new.enter_context(atomic_path(path)), views, part_labels, names)
+                names_file = new.enter_context(atomic_path(out_dir / f"{name}_names.json"))
+                names_file.write_text(json.dumps(names, indent=0) + "\n")
                 written.append(f"{path}: {len(part)} objects x {part_labels.shape[1]} views")
         # Never beside those of an earlier split, whose held-out objects may train now.
-        with set_aside(out_dir / f"{name}_data{suffix}" for name in parts for suffix in (".pkl", "")):
+        endings = ("data.pkl", "data", "names.json")
+        with set_aside(out_dir / f"{name}_{ending}" for name in parts for ending in endings):
             new.close()
     print("\n".join(written))
     for name, split in (("validation", parts["val"]), ("test", parts["test"])):

@@ -11,6 +11,7 @@ Run again after an interruption: only what is missing is rendered, to the same i
 replaced since.
 """
 
+import concurrent.futures
 import errno
 import hashlib
 import json
@@ -110,12 +111,18 @@ def render_object(task):
         with atomic_path(folder / MODEL_FILE) as temporary:
             temporary.write_text(json.dumps(identity) + "\n")
     rotate_folder.write_labels(folder, scene.OBJECT_X, scene.OBJECT_Y, angles)
-    for view in missing:
-        image = Image.fromarray(object_scene.render(angles[view])[:, :, 0])  # the scene is grey: R = G = B
-        with atomic_path(folder / f"{view}.png") as temporary:
-            image.save(temporary, compress_level=1)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:  # a view is compressed while the next one is drawn
+        saves = [pool.submit(_save, object_scene.render(angles[view]), folder / f"{view}.png") for view in missing]
+    for save in saves:
+        save.result()
     object_scene.close()
     return len(missing)
+
+
+def _save(image, path):
+    """Write a render, uint8 [side, side, 3], as a grey PNG: the scene is grey, all channels are alike."""
+    with atomic_path(path) as temporary:
+        Image.fromarray(image[:, :, 0]).save(temporary, compress_level=1, compress_type=zlib.Z_RLE)
 
 
 def missing_views(folder, num_views, identity):

@@ -13,7 +13,7 @@ OBJECT_REST_Z = -0.324  # height of the object's lowest point
 CAMERA = {"trackbodyid": -1, "distance": 4.0}  # free camera; azimuth 90, elevation -45 degrees are MuJoCo's
 
 # The two discs are invisible. They are here for the camera, which looks at the median of all geoms. MuJoCo's default
-# quality (4 samples a pixel, a shadow map of 4096) takes three times as long and cannot be told from this in 128x128
+# quality (4 samples a pixel, a shadow map of 4096) takes four times as long and cannot be told from this in 128x128
 # pixels. Without balanceinertia, which changes nothing that is seen, rounding makes MuJoCo refuse one flat mesh in ten.
 _DISC = """<body pos="0.45 -0.05 -0.323"><geom type="cylinder" size="0.08 0.001" rgba="1 0 0 0"/></body>"""
 SCENE_XML = f"""
@@ -21,7 +21,7 @@ SCENE_XML = f"""
   <compiler balanceinertia="true"/>
   <visual>
     <global azimuth="90" elevation="-45"/>
-    <quality offsamples="0" shadowsize="1024"/>
+    <quality offsamples="0" shadowsize="512"/>
   </visual>
   <worldbody>
     <light pos="0 0 5" dir="0 0 -1" diffuse="0.5 0.5 0.5"/>

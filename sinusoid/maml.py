@@ -69,8 +69,7 @@ def main(argv):
         method=f"sinusoid_maml_{FLAGS.regularizer}",
         run_name=networks.run_name("maml", f"meta_lr-{FLAGS.meta_lr:g}.update_lr-{FLAGS.update_lr:g}"),
         iterations_flag="metatrain_iterations",
-        learning_rate=FLAGS.meta_lr,
-        rho_learning_rate=FLAGS.rho_lr,
+        learning_rates={"mean": FLAGS.meta_lr, "rho": FLAGS.rho_lr},
         weight_decay=FLAGS.weight_decay,
         eval_num_updates=training.int_list("eval_num_updates", minimum=0),
     )

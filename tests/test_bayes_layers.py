@@ -5,7 +5,7 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from pose_code.bayes_layers import Weights, draw_code, gaussian_kl, gaussian_weights, point_weights
+from pose_code.bayes_layers import Weights, draw_code, gaussian_kl, gaussian_weights, kl_sigma, point_weights
 
 SEED = tf.constant([1, 2])
 
@@ -26,6 +26,14 @@ def test_kl_of_one_weight_is_the_formula_by_hand():
     posterior = one_weight(0.5, 0.0)
     sigma = math.log(2.0)
     np.testing.assert_allclose(posterior.kl(), (sigma**2 + 0.25 - 1) / 2 - math.log(sigma), rtol=1e-6)
+
+
+def test_the_kl_s_part_of_sigma_is_what_the_means_leave():
+    np.testing.assert_allclose(one_weight(0.5, 0.3).kl() - one_weight(0.5, 0.3).kl_sigma(), 0.125, rtol=1e-5)
+    np.testing.assert_allclose(one_weight(0.0, 0.3).kl(), one_weight(7.0, 0.3).kl_sigma(), rtol=1e-6)
+    learners_weights = {"encoder": one_weight(0.5, 0.3), "head": point_weights({"a": tf.ones(2)})}
+    np.testing.assert_allclose(kl_sigma(learners_weights)["kl_sigma"], one_weight(0.5, 0.3).kl_sigma())
+    assert kl_sigma({"head": learners_weights["head"]}) == {}
 
 
 def test_kl_is_zero_at_the_prior():
@@ -111,10 +119,16 @@ def test_gaussian_weights_give_every_kernel_a_posterior_and_the_start_of_its_mea
     initial = {"a/kernel": np.full((50, 40), 9.0), "a/bias": np.ones(40), "norm0/offset": np.zeros(3)}
     posterior = gaussian_weights(initial, -3.0, np.random.default_rng(0))
     assert posterior.stochastic and set(posterior.rho) == {"a/kernel"} and set(posterior.mean) == set(initial)
-    np.testing.assert_array_equal(posterior.rho["a/kernel"], np.full((50, 40), -3.0))
+    np.testing.assert_allclose(posterior.rho["a/kernel"].std(), 0.1, rtol=0.05)
+    np.testing.assert_allclose(posterior.rho["a/kernel"].mean(), -3.0, atol=0.01)
     np.testing.assert_allclose(posterior.mean["a/kernel"].std(), 0.1, rtol=0.05)
     np.testing.assert_allclose(posterior.mean["a/kernel"].mean(), 0.0, atol=0.01)
-    np.testing.assert_array_equal(posterior.mean["a/bias"], np.ones(40))
+    np.testing.assert_allclose(posterior.mean["a/bias"].std(), 0.1, rtol=0.3)
+    np.testing.assert_allclose(posterior.mean["a/bias"].mean(), 1.0, atol=0.06)
+    plain = gaussian_weights(initial, -3.0, np.random.default_rng(0), spread=0.0)
+    np.testing.assert_array_equal(plain.mean["a/kernel"], posterior.mean["a/kernel"])
+    np.testing.assert_array_equal(plain.mean["a/bias"], np.ones(40))
+    np.testing.assert_array_equal(plain.rho["a/kernel"], np.full((50, 40), -3.0))
 
 
 def encode(theta, x):

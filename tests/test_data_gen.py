@@ -1,3 +1,4 @@
+import json
 import os
 import pickle
 import shutil
@@ -28,6 +29,8 @@ def test_pickles_hold_the_views_and_labels_of_each_object(tmp_path):
     assert val_images.shape == (1, 3, 128, 128) and val_labels.shape == (1, 3, 3)
     val_name = result.stdout.split()[-1]
     train_names = [name for name in NAMES if name != val_name]
+    assert json.loads((tmp_path / "out/train_names.json").read_text()) == train_names
+    assert json.loads((tmp_path / "out/val_names.json").read_text()) == [val_name]
     for object_index, name in enumerate(train_names):
         for view in range(3):
             np.testing.assert_array_equal(
@@ -77,7 +80,7 @@ def test_a_third_split_takes_the_default_splits_validation_objects_for_test_and_
     np.testing.assert_array_equal(images["test"], pickles.load(tmp_path / "two/val_data.pkl")[0])
     assert len(np.unique(np.concatenate(list(images.values())), axis=0)) == 4
     run("data_gen", data_dir=tmp_path / "in", out_dir=tmp_path / "out", num_val_objects=1)
-    assert not (tmp_path / "out/test_data.pkl").exists()  # its object may be among the training objects now
+    assert not list((tmp_path / "out").glob("test_*"))  # its object may be among the training objects now
 
 
 def test_shards_hold_what_the_pickles_hold(tmp_path):

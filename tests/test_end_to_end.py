@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from test_run_sh import copy_scripts
+
 REPO = Path(__file__).resolve().parents[1]
 
 
@@ -62,6 +64,9 @@ def test_run_sh_lists_its_sub_commands_and_refuses_others():
         "search_table1",
         "table2",
         "table3",
+        "figure2",
+        "figure9",
+        "search",
         "clean",
     ):
         assert name in listed.stdout
@@ -76,8 +81,7 @@ def test_run_sh_refuses_a_python_that_tensorflow_does_not_support(tmp_path):
     old.chmod(0o755)
     clone = tmp_path / "a clone"  # without .venv
     clone.mkdir()
-    for name in ("run.sh", "requirements.txt", "pyproject.toml"):
-        (clone / name).write_bytes((REPO / name).read_bytes())
+    copy_scripts(clone)
     refused = shell(f"PYTHON={old} bash {str(clone / 'run.sh')!r} setup", ".")
     assert refused.returncode == 1
     assert refused.stderr == "error: Python 3.7.0 cannot run TensorFlow; set PYTHON to a Python 3.10 to 3.13\n"

@@ -18,6 +18,7 @@ TASKS, K, DIM_IM, DIM_W, FILTERS = 2, 3, 16, 16, 4
 FLAGS = {
     "meta_batch_size": TASKS, "num_classes": 1, "update_batch_size": K, "dim_im": DIM_IM, "dim_w": DIM_W, "dim_y": 1,
     "num_filters": FILTERS, "dim_r": 7, "dim_z": 6, "n_hidden_units_r": ["5", "4"], "n_hidden_units_g": ["3"],
+    "init": "released",
 }  # fmt: skip
 
 
@@ -92,7 +93,10 @@ def test_count_of_a_maml_step_is_the_graph_s(script, num_updates, batch, monkeyp
 @pytest.mark.parametrize("script", ["np_vanilla", "np_ib"])
 def test_count_of_a_neural_process_step_is_the_graph_s(script, batch):
     rng = np.random.default_rng(0)
-    decoder = init_neural_process(rng, dim_w=DIM_W, dim_y=1, dim_r=7, dim_z=6, hidden_r=[5, 4], hidden_g=[3])
+    decoder = init_neural_process(
+        rng, dim_w=DIM_W, dim_y=1, dim_r=7, dim_z=6, hidden_r=[5, 4], hidden_g=[3],
+        lift_divisor=2 if script == "np_ib" else 4,
+    )  # fmt: skip
     encoder = networks.init_image_encoder(rng, DIM_IM, DIM_W * (2 if script == "np_ib" else 1))
     learner = NeuralProcess(
         init=None, encode=networks.image_encoder, num_hidden_r=2, num_hidden_g=1, stochastic_code=script == "np_ib"

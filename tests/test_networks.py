@@ -49,18 +49,17 @@ def test_batch_norm_uses_the_batch_and_layer_norm_the_point():
         assert (np.abs(together - alone).max() > 1e-4) == sees_the_batch
 
 
-def gradient_norm(x, axes):
+def gradient_norm(x, axes, second_order=True):
     """Squared norm of d sum(cos(y)) / dx, whose derivative in x is second order in the normalisation."""
     with tf.GradientTape() as tape:
         tape.watch(x)
-        y = networks._standardize(x, axes)
+        y = networks._standardize(x, axes, second_order)
         loss = tf.reduce_sum(tf.cos(y))
     return y, tf.reduce_sum(tape.gradient(loss, x) ** 2)
 
 
 @pytest.mark.parametrize("axes", [[0, 1, 2], [1, 2, 3]])
 def test_second_derivative_of_normalisation_agrees_with_finite_differences(axes):
-    # tf.nn.moments would fail here: it stops the gradient of the mean, which only the first derivative forgives.
     rng = np.random.default_rng(0)
     x = tf.constant(rng.normal(1.0, 2.0, (4, 3, 3, 2)))
     with tf.GradientTape() as tape:
@@ -71,6 +70,28 @@ def test_second_derivative_of_normalisation_agrees_with_finite_differences(axes)
     direction = rng.normal(size=x.shape) * 1e-5
     difference = (gradient_norm(x + direction, axes)[1] - gradient_norm(x - direction, axes)[1]) / 2
     np.testing.assert_allclose(tf.reduce_sum(tape.gradient(value, x) * direction), difference, rtol=1e-5)
+
+
+def test_the_released_normalisation_has_no_second_derivative_but_the_same_first_one():
+    x = tf.constant(np.random.default_rng(0).normal(1.0, 2.0, (4, 3, 3, 2)))
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        _, value = gradient_norm(x, [0, 1, 2], second_order=False)
+    np.testing.assert_array_equal(value, gradient_norm(x, [0, 1, 2])[1])
+    assert tape.gradient(value, x) is None
+
+
+def test_the_released_encoder_has_its_relu_after_the_dense_layer_only():
+    rng = np.random.default_rng(0)
+    weights = networks.init_image_encoder(rng, 32, 10)
+    images = rng.integers(256, size=(3, 32, 32, 1)).astype(np.uint8)
+    x = tf.cast(images, tf.float32) / 255.0
+    for name in ("conv0", "conv1", "conv2"):
+        x = tf.nn.conv2d(x, weights[f"{name}/kernel"], 2, "SAME") + weights[f"{name}/bias"]
+        x = tf.nn.max_pool2d(x, 2, 2, "SAME") if name == "conv1" else x
+    expected = np.maximum(tf.reshape(x, [3, -1]) @ weights["code/kernel"] + weights["code/bias"], 0.0)
+    code = networks.image_encoder(weights, images, relu_after=networks.ENCODERS["released"])
+    np.testing.assert_allclose(code, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("side, stride", [(8, 1), (7, 1), (8, 2), (7, 2)])

@@ -38,7 +38,7 @@ def test_a_task_is_one_object_and_no_view_repeats(path):
         batch = split.sample(np.random.default_rng(seed), 4)
         points = np.concatenate([numbers(batch.context_x), numbers(batch.target_x)], axis=1)
         objects = points // 20
-        assert (objects == objects[:, :1]).all() and len(set(objects[:, 0])) == 4
+        assert (objects == objects[:, :1]).all()
         assert all(len(set(task)) == 12 for task in points)
 
 
@@ -65,9 +65,20 @@ def test_label_noise_turns_all_labels_of_a_training_task_by_one_angle_and_no_eva
         np.testing.assert_allclose(batch.target_y[..., 2], numbers(batch.target_x) / 20, rtol=1e-6)
 
 
-def test_more_tasks_than_objects_use_each_object_again(path):
-    batch = PoseSplit(path, SIDE, 1, 1, 2).sample(np.random.default_rng(0), 2 * OBJECTS)
-    assert sorted(numbers(batch.context_x)[:, 0] // 20) == sorted([*range(OBJECTS)] * 2)
+def objects_of(split, seed, meta_batch_size):
+    """First object of each task of a meta-batch."""
+    return list(numbers(split.sample(np.random.default_rng(seed), meta_batch_size).context_x)[:, 0] // 20)
+
+
+def test_each_task_is_drawn_by_itself_unless_distinct_tasks_are_asked_for(path):
+    split = PoseSplit(path, SIDE, 1, 1, 2)
+    drawn = [objects_of(split, seed, 4) for seed in range(200)]
+    np.testing.assert_allclose(np.bincount(np.ravel(drawn)) / 800, 1 / OBJECTS, atol=0.04)
+    different = np.mean([len(set(objects)) == 4 for objects in drawn])
+    assert abs(different - 6 / 7 * 5 / 7 * 4 / 7) < 0.1
+    split.distinct_tasks = True
+    assert all(len(set(objects_of(split, seed, 4))) == 4 for seed in range(20))
+    assert sorted(objects_of(split, 0, 2 * OBJECTS)) == sorted([*range(OBJECTS)] * 2)  # each object again
 
 
 def test_evaluation_visits_each_object_equally_and_is_fixed_by_its_seed(path):

@@ -1,8 +1,10 @@
-"""The lists that run.sh makes of tables, figures and searches: a stub in place of Python prints what it is given."""
+"""The lists of runs that the experiments make: a stub in place of Python prints what it is given."""
 
 import os
 import shlex
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,8 +13,26 @@ REPO = Path(__file__).resolve().parents[1]
 STUB = """#!/bin/bash
 [[ $1 == -m ]] || exit 0
 echo "PYTHON $*"
-[[ $2 != pose_code.sweep ]] || sed 's/^/RUN /'
+[[ $2 != pose_code.sweep ]] || PYTHONPATH={repo} {python} -c '{lister}' "$@"
 """
+LISTER = """
+import shlex, sys
+from absl import flags
+from pose_code import sweep
+sweep.define_flags()
+common = flags.FLAGS(sys.argv[2:])[1:]
+for command in sweep.read_list(sys.stdin, common, flags.FLAGS.methods, flags.FLAGS.trials):
+    print("RUN", shlex.join(command))
+"""
+
+
+def copy_scripts(clone):
+    """What run.sh needs of the repository."""
+    (clone / "sinusoid").mkdir()
+    for name in ("run.sh", "requirements.txt", "pyproject.toml", "sinusoid/search.txt"):
+        shutil.copy(REPO / name, clone / name)
+    for name in ("experiments", "presets"):
+        shutil.copytree(REPO / name, clone / name)
 
 
 @pytest.fixture
@@ -20,19 +40,23 @@ def run(tmp_path):
     """run(sub-command, variables) -> (runs as lists of words, other commands), with data in DATA_DIR."""
     clone, data = tmp_path / "a clone", tmp_path / "the data"
     (clone / ".venv/bin").mkdir(parents=True)
-    (data / "search").mkdir(parents=True)
-    for name in ("run.sh", "requirements.txt", "pyproject.toml"):
-        (clone / name).write_bytes((REPO / name).read_bytes())
-    (clone / ".venv/bin/python").write_text(STUB)
+    copy_scripts(clone)
+    (clone / ".venv/bin/python").write_text(STUB.format(repo=REPO, python=sys.executable, lister=LISTER))
     (clone / ".venv/bin/python").chmod(0o755)
     sums = subprocess.run("cat requirements.txt pyproject.toml | cksum", shell=True, cwd=clone, capture_output=True)
-    (clone / ".venv/installed").write_text(f"{sums.stdout.decode().strip()} \n")
-    for name in ("train_data.pkl", "val_data.pkl", "search/test_data.pkl"):
-        (data / name).touch()
+    (clone / ".venv/installed").write_text(f"{sums.stdout.decode().strip()}  \n")
+    for folder in (data, data / "split-1", data / "split-2", data / "search-1"):
+        folder.mkdir()
+        for name in ("train_data.pkl", "val_data.pkl"):
+            (folder / name).touch()
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/nvidia-smi").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "bin/nvidia-smi").chmod(0o755)
 
     def run(*words, check=True, **variables):
+        path = f"{tmp_path}/bin:{os.environ['PATH']}"
         done = subprocess.run(
-            ["bash", clone / "run.sh", *words], env={**os.environ, "DATA_DIR": str(data), **variables},
+            ["bash", clone / "run.sh", *words], env={**os.environ, "PATH": path, "DATA_DIR": str(data), **variables},
             capture_output=True, text=True,
         )  # fmt: skip
         if not check:
@@ -51,9 +75,20 @@ def test_table2_is_every_trial_of_every_row_in_the_preset_s_settings_and_then_it
     rows = [(words[0], words[-2] if "weight_decay" in words[-2] else "", words[-1]) for words in runs]
     one_trial = [("pose_code.np_bbb", ""), ("pose_code.finetune", ""), ("pose_code.finetune", "--weight_decay")]
     assert rows == [(*row, f"--trial={trial}") for trial in (1, 2) for row in one_trial]
-    assert {"--beta=1e-3", "--dim_im=64", "--num_updates=20000"} <= set(runs[0])
-    assert commands[0] == "pose_code.sweep --jobs=3"
+    assert "--flagfile=presets/small/np_bbb.cfg" in runs[0] and "--logdir=DATA/logs/small" in runs[0]
+    assert commands[0].startswith("pose_code.sweep --jobs=3 ")
     assert commands[1].startswith("pose_code.summarize --out=results/table2") and "finetune+wd" in commands[1]
+
+
+def test_trial_t_trains_on_split_t_unless_splits_are_fixed(run):
+    runs, _ = run("table3", TRIALS="2")
+    assert {(words[1], words[-1]) for words in runs} == {
+        (f"--data_dir=DATA/split-{trial}", f"--trial={trial}") for trial in (1, 2)
+    }
+    runs, _ = run("table3", TRIALS="2", SPLITS="fixed")
+    assert {words[1] for words in runs} == {"--data_dir=DATA"} and len(runs) == 8
+    refused = run("table3", check=False, TRIALS="3")
+    assert refused.returncode == 1 and "SPLITS=fixed" in refused.stderr
 
 
 @pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
@@ -63,26 +98,28 @@ def test_a_folder_s_name_reaches_the_launcher_as_it_is(run, tmp_path, locale):
     folder.mkdir()
     for file in ("train_data.pkl", "val_data.pkl"):
         (folder / file).touch()
-    runs, _ = run("table3", TRIALS="1", DATA_DIR=str(folder), LC_ALL=locale)
+    variables = {"TRIALS": "1", "DATA_DIR": str(folder), "LC_ALL": locale, "SPLITS": "fixed"}
+    runs, _ = run("table3", **variables)
     assert len(runs) == 4 and all(words[1] == f"--data_dir={folder}" for words in runs)
-    refused = run("table3", check=False, LOG_DIR=str(tmp_path / "a\nb"))
+    runs, _ = run("figure9", **variables)
+    assert {words[2] for words in runs} == {f"--logdir={folder}/logs/paper"}
+    assert {words[-2] for words in runs} == {f"--logdir={folder}/logs/paper-figure9"}
+    refused = run("figure9", check=False, LOG_DIR=str(tmp_path / "a\nb"), **variables)
     assert refused.returncode == 1 and "newline" in refused.stderr and "Traceback" not in refused.stderr
-
-
-def test_the_paper_s_preset_changes_upstream_s_defaults_in_a_few_flags_only(run):
-    runs, _ = run("table3", TRIALS="1")
-    own = {words[0].removeprefix("pose_code."): words[3:-1] for words in runs}
-    assert own["np_bbb"] == ["--beta=1e-3"] and own["np_all_bbb"] == ["--beta=1e-3"]
-    assert [words[3:-1] for words in runs if words[0] == "pose_code.np_vanilla"] == [[], ["--weight_decay"]]
 
 
 def test_figure2_uses_the_table_s_runs_at_the_preset_s_beta(run):
     runs, commands = run("figure2", TRIALS="1", PRESET="small", BETAS="0 1e-3", METHODS="np_bbb maml_bbb")
-    folders = {(words[0], [word for word in words if word.startswith("--beta")][-1]): words[2] for words in runs}
+    folders = {
+        (words[0], beta[-1] if (beta := [word for word in words if word.startswith("--beta")]) else "the preset's"): [
+            word for word in words if word.startswith("--logdir")
+        ][-1]
+        for words in runs
+    }
     assert folders == {
         ("pose_code.np_bbb", "--beta=0"): "--logdir=DATA/logs/small-figure2",
         ("pose_code.maml_bbb", "--beta=0"): "--logdir=DATA/logs/small-figure2",
-        ("pose_code.np_bbb", "--beta=1e-3"): "--logdir=DATA/logs/small",
+        ("pose_code.np_bbb", "the preset's"): "--logdir=DATA/logs/small",
         ("pose_code.maml_bbb", "--beta=1e-3"): "--logdir=DATA/logs/small-figure2",
     }
     assert "--against=beta" in commands[-1] and "/small-figure2 " in commands[-1]
@@ -90,23 +127,54 @@ def test_figure2_uses_the_table_s_runs_at_the_preset_s_beta(run):
 
 def test_search_runs_the_grid_on_the_third_split(run):
     runs, commands = run("search", "np_vanilla --weight_decay", TRIALS="1", RATES="1e-4 1e-3", BETAS="0 1")
-    assert [words[3:6] for words in runs] == [
+    assert [words[4:7] for words in runs] == [
         ["--weight_decay", f"--update_lr={rate}", f"--beta={beta}"] for rate in ("1e-4", "1e-3") for beta in (0, 1)
     ]
-    assert all(words[1] == "--data_dir=DATA/search" for words in runs) and commands[-1].endswith("--best")
+    assert all(words[1] == "--data_dir=DATA/search-1" for words in runs) and commands[-1].endswith("--best")
     runs, _ = run("search", "finetune", TRIALS="1", RATES="1e-4 1e-3")
     assert [words[-2] for words in runs] == ["--meta_lr=1e-4", "--meta_lr=1e-3"]  # it has no beta
     runs, _ = run("search", "maml_vanilla --noweight_decay", TRIALS="1", RATES="1e-4")
     assert [words[-3:-1] for words in runs] == [["--noweight_decay", "--meta_lr=1e-4"]]
 
 
+def test_quick_is_one_trial_of_the_cure_and_methods_adds_maml(run):
+    runs, _ = run("quick")
+    assert [words[0] for words in runs] == ["pose_code.np_bbb", "pose_code.maml_bbb", "pose_code.np_vanilla"]
+    assert all("--flagfile=presets/quick" in words[3] and words[-1] == "--trial=1" for words in runs)
+    runs, _ = run("quick", METHODS="np_vanilla maml_vanilla")
+    assert [words[0] for words in runs] == ["pose_code.np_vanilla", "pose_code.maml_vanilla"]
+
+
+def test_two_cad_folders_never_share_their_data_and_one_that_does_not_exist_is_named(run, tmp_path):
+    where = set()
+    for name in ("a-b/CAD", "a/b/CAD"):
+        (tmp_path / name).mkdir(parents=True)
+        done = run("data", check=False, DATA_DIR="", CAD_DIR=str(tmp_path / name), WORK_DIR=str(tmp_path / "work"))
+        (render,) = (line.split() for line in done.stdout.splitlines() if "pose_data.mujoco_render" in line)
+        where |= {word for word in render if word.startswith("--data_dir=")}
+    assert len(where) == 2
+    refused = run("data", check=False, DATA_DIR="", CAD_DIR=str(tmp_path / "nowhere"))
+    assert refused.returncode == 1
+    assert refused.stderr.startswith(f"error: CAD_DIR={tmp_path}/nowhere: no such folder")
+
+
+def test_setup_takes_tensorflow_with_cuda_where_there_is_a_gpu(run, tmp_path):
+    (tmp_path / "bin/nvidia-smi").write_text("#!/bin/sh\necho 'GPU 0: NVIDIA H100 (UUID: GPU-1)'\n")
+    python = tmp_path / "bin/python3"
+    python.write_text("#!/bin/bash\n[[ $2 != venv ]] || { mkdir -p .venv/bin; cp ../bin/fake .venv/bin/python; }\n")
+    (tmp_path / "bin/fake").write_text('#!/bin/bash\necho "PYTHON $*"\n')
+    for path in (python, tmp_path / "bin/fake"):
+        path.chmod(0o755)
+    done = run("setup", check=False)
+    assert done.returncode == 0 and "for an NVIDIA GPU, and the CPU" in done.stdout
+    assert "-r requirements.txt tensorflow[and-cuda]" in done.stdout
+
+
 def test_what_did_not_fail_is_summarized_and_the_exit_status_says_that_something_did(run, tmp_path):
     stub = tmp_path / "a clone/.venv/bin/python"
-    stub.write_text(STUB + "[[ $2 != pose_code.sweep ]] || exit 1\n")
+    stub.write_text(stub.read_text() + "[[ $2 != pose_code.sweep ]] || exit 1\n")
     for words in (["table3"], ["quick"], ["figure9"], ["search", "np_ib"], ["table1"], ["search_table1"]):
-        (tmp_path / "a clone/work_dir/sinusoid").mkdir(parents=True, exist_ok=True)
-        (tmp_path / "a clone/sinusoid").mkdir(exist_ok=True)
-        (tmp_path / "a clone/sinusoid/search.txt").write_text("maml --beta=1\n")
+        (tmp_path / "a clone/work_dir/sinusoid/text").mkdir(parents=True, exist_ok=True)
         done = run(*words, check=False, TRIALS="1")
         assert done.returncode == 1, words
         assert "PYTHON -m pose_code.summarize" in done.stdout or "PYTHON -m sinusoid.report" in done.stdout, words
@@ -114,13 +182,13 @@ def test_what_did_not_fail_is_summarized_and_the_exit_status_says_that_something
 
 def test_a_dry_run_goes_to_the_launcher_and_makes_no_table(run):
     for command in (["quick"], ["table2"], ["table3"], ["figure2"], ["figure9"], ["search", "np_ib"], ["table1"]):
-        _, commands = run(*command, "--dry_run")
-        assert len(commands) == 1 and commands[0].endswith(" --dry_run"), command
+        _, commands = run(*command, "--dry_run", TRIALS="1")
+        assert len(commands) == 1 and " --dry_run" in commands[0], command
 
 
 def test_wrong_presets_and_methods_are_named(run):
     for words, message in (
-        (["table2"], "error: PRESET=tiny: no such preset; give paper or small"),
+        (["table2"], "error: PRESET=tiny: there is no presets/tiny/np_ib.cfg; give one of paper quick"),
         (["search", "np_bb"], "error: search: give one of"),
         (["table3"], "error: METHODS: no method np_bbb,np_ib"),
         (["data", "--seed=1"], "has its data; another DATA_DIR"),
@@ -128,3 +196,17 @@ def test_wrong_presets_and_methods_are_named(run):
         methods = {"METHODS": "np_bbb,np_ib"} if words == ["table3"] else {}
         failed = run(*words, check=False, PRESET="tiny", **methods)
         assert failed.returncode == 1 and message in failed.stderr
+
+
+def test_every_experiment_names_scripts_and_presets_that_exist(run, tmp_path):
+    (tmp_path / "a clone/work_dir/sinusoid/text").mkdir(parents=True)
+    for script in sorted((REPO / "experiments").glob("*.sh")):
+        name = script.stem
+        if name in ("env", "smoke", "figure5", "figure6"):
+            continue
+        runs, _ = run(*([name, "np_bbb"] if name == "search" else [name]), TRIALS="1")
+        assert runs, name
+        for module, *words in runs:
+            assert (REPO / f"{module.replace('.', '/')}.py").is_file(), name
+            flagfiles = [word.removeprefix("--flagfile=") for word in words if word.startswith("--flagfile=")]
+            assert all((REPO / path).is_file() for path in flagfiles), name

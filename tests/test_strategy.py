@@ -15,6 +15,7 @@ TINY = {
     # without batch norm, before which a bias has no gradient but rounding, which Adam makes steps of
     "maml_bbb": [
         "--num_filters=4", "--test_num_updates=1", "--num_updates=1", "--metatrain_iterations=4", "--var=-3",
+        "--rho_lr=0.002",
         "--norm=none",
         "--optimizer=sgd", "--clip_norm=1",
     ],

@@ -42,6 +42,26 @@ def steps(folder):
     return {int(name[6:]): [int(line.split()[0]) for line in lines] for name, lines in taken.items()}
 
 
+def test_each_line_is_run_per_trial_after_the_common_flags_which_it_may_override():
+    lines = ["a.np_bbb --beta=1  # a comment", "", "a.np_ib '--logdir=my logs'"]
+    assert sweep.read_list(lines, ["--data_dir=split-{trial}", "--logdir=logs"], None, 2) == [
+        ["a.np_bbb", "--data_dir=split-1", "--logdir=logs", "--beta=1", "--trial=1"],
+        ["a.np_ib", "--data_dir=split-1", "--logdir=logs", "--logdir=my logs", "--trial=1"],
+        ["a.np_bbb", "--data_dir=split-2", "--logdir=logs", "--beta=1", "--trial=2"],
+        ["a.np_ib", "--data_dir=split-2", "--logdir=logs", "--logdir=my logs", "--trial=2"],
+    ]
+    assert sweep.read_list(lines, [], ["np_ib"], None) == [["a.np_ib", "--logdir=my logs"]]
+
+
+def test_a_list_without_the_methods_asked_for_or_a_stray_argument_is_refused():
+    for flags, why in (
+        ("--methods=np_x", "--methods=np_x: not in this list"),
+        ("beta=1", "unexpected argument 'beta=1'"),
+    ):
+        refused = run("pose_code.np_bbb\n", flags)
+        assert refused.returncode == 1 and refused.stderr.startswith(f"error: {why}"), refused.stderr
+
+
 def test_runs_side_by_side_go_on_after_a_failed_one_which_is_named_at_the_end(tmp_path):
     done = run(line(tmp_path, 1) + line(tmp_path, 2, more="--broken=yes") + line(tmp_path, 3), "--jobs=2")
     assert done.returncode == 1 and set(steps(tmp_path)) == {1, 3}

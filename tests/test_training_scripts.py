@@ -11,7 +11,7 @@ from absl import flags
 from absl.testing import flagsaver
 from scripts import run_script
 
-from pose_code import sweep
+from pose_code import checkpoints, sweep
 from pose_data import pickles
 
 TINY_MAML = ["--num_filters=4", "--dim_w=16", "--test_num_updates=2", "--metatrain_iterations=4"]
@@ -126,6 +126,69 @@ def test_a_flagfile_replays_a_run_with_one_change_and_train_false_only_evaluates
     assert {name for name in same if same[name] != other[name]} == {"beta", "eval_episodes"}
 
 
+def load(folder):
+    with np.load(folder / "checkpoint-final.npz") as arrays:
+        return {name: arrays[name] for name in arrays.files if name != "note"}
+
+
+def as_if_from_before(folder):
+    """Take out of a run's records what runs from before --init, --distinct_tasks and --aggregator_lr do not have."""
+    new = ("init", "distinct_tasks", "aggregator_lr")
+    (folder / "checkpoint-last.npz").unlink(missing_ok=True)
+    path = folder / "checkpoint-final.npz"
+    note = checkpoints.load_note(path)
+    note["flags"] = {name: value for name, value in note["flags"].items() if name not in new}
+    arrays = {name: array for name, array in load(folder).items() if not name.startswith("adam_aggregator")}
+    checkpoints.save(path, arrays, note)
+    result = json.loads((folder / "result.json").read_text())
+    result["flags"] = {name: value for name, value in result["flags"].items() if name not in new}
+    (folder / "result.json").write_text(json.dumps(result))
+
+
+def test_a_run_from_before_is_evaluated_as_what_it_was_and_not_taken_for_one_of_today_s_defaults(data_dir, tmp_path):
+    flags = ["--init=glorot", "--distinct_tasks"]
+    assert run("np_ib", data_dir, tmp_path, *flags).returncode == 0
+    folder = tmp_path / RUN_NAMES["np_ib"]
+    before = json.loads((folder / "result.json").read_text())
+    as_if_from_before(folder)
+    evaluated = run("np_ib", data_dir, tmp_path, "--train=False")
+    assert evaluated.returncode == 0, evaluated.stderr
+    result = json.loads((folder / "result.json").read_text())
+    assert result["meta_test_mse"] == before["meta_test_mse"]
+    assert [result["flags"][name] for name in ("init", "distinct_tasks", "aggregator_lr")] == ["glorot", True, None]
+    as_if_from_before(folder)
+    other = run("np_ib", data_dir, tmp_path)
+    assert other.returncode == 1 and "--init was glorot" in other.stderr and "--distinct_tasks was True" in other.stderr
+
+
+def test_flags_that_do_nothing_are_accepted_in_one_line(data_dir, tmp_path):
+    done = run("maml_vanilla", data_dir, tmp_path, "--conv=False", "--extra=x", "--metatrain_iterations=0")
+    assert done.returncode == 0, done.stderr
+    assert [line.split(":")[0] for line in done.stdout.splitlines() if "without effect" in line] == ["--conv, --extra"]
+
+
+def test_the_released_encoder_and_batch_norm_gradient_change_maml_s_training(data_dir, tmp_path):
+    losses = {}
+    for flag in ("--trial=1", "--encoder=released", "--batch_norm_gradient=released"):
+        done = run("maml_vanilla", data_dir, tmp_path / flag, flag, "--update_lr=0.1")
+        assert done.returncode == 0, done.stderr
+        losses[flag] = [float(row["metatrain_mse"]) for row in read_curve(next((tmp_path / flag).iterdir()))]
+    plain, encoder, gradient = losses.values()
+    assert encoder[0] != plain[0] and gradient[0] == plain[0] and gradient[1:] != plain[1:]
+
+
+def test_np_ib_s_aggregator_learns_at_its_own_rate(data_dir, tmp_path):
+    for iterations in (0, 1):
+        flags = [f"--num_updates={iterations}", "--update_lr=1e-2", "--aggregator_lr=1e-3"]
+        assert run("np_ib", data_dir, tmp_path / str(iterations), *flags).returncode == 0
+    before, after = (load(next((tmp_path / str(iterations)).iterdir())) for iterations in (0, 1))
+    for name, array in before.items():
+        if name.startswith(("encoder/", "decoder/")):  # Adam's first step is the rate wherever there is a gradient
+            rate = 1e-3 if name.startswith(("decoder/lift", "decoder/pair", "decoder/task")) else 1e-2
+            np.testing.assert_allclose(np.abs(after[name] - array).max(), rate, rtol=1e-2, err_msg=name)
+    assert {name.split("/")[0] for name in after} == {"encoder", "decoder", "adam_mean", "adam_aggregator"}
+
+
 @pytest.mark.parametrize(
     "flags, message",
     [
@@ -164,7 +227,7 @@ SHARED = {
 }  # fmt: skip
 MAML = {
     "dim_w": 196, "num_updates": 5, "test_num_updates": 20, "update_lr": 0.002, "num_filters": 64, "stop_grad": False,
-    "norm": "batch_norm", "max_pool": False, "beta": 1e-3,
+    "norm": "batch_norm", "max_pool": False, "beta": 1e-3, "conv": True, "datasource": "pose",
 }  # fmt: skip
 NP = {"n_hidden_units_g": ["100", "100"], "n_hidden_units_r": ["100", "100"], "deterministic": True, "facto": 1.0}
 NP_64 = {**NP, "dim_w": 64, "dim_z": 64, "dim_r": 100}
@@ -175,6 +238,7 @@ UPSTREAM_DEFAULTS = {
     "maml_bbb": {**SHARED, **MAML, "meta_lr": 0.002, "metatrain_iterations": 30000, "var": -20.0},
     "maml_vanilla": {
         **SHARED, **MAML, "update_batch_size": 10, "weight_decay": True, "meta_lr": 5e-4, "metatrain_iterations": 10000,
+        "extra": "exp",
     },
     "np_vanilla": {**SHARED, **NP_64, "beta": 1e-3, "weight_decay": False, "num_updates": 140000, "update_lr": 1e-3},
     "np_bbb": {**SHARED, **NP_BBB},
@@ -183,10 +247,15 @@ UPSTREAM_DEFAULTS = {
 }  # fmt: skip
 
 
+def test_two_scripts_share_a_process_as_in_a_notebook():
+    for script in ("maml_bbb", "maml_vanilla", "np_ib"):  # an import defines no flag
+        importlib.import_module(f"pose_code.{script}")
+
+
 @pytest.mark.parametrize("script", UPSTREAM_DEFAULTS)
 def test_flags_have_upstream_s_names_and_defaults(script):
     importlib.import_module("pose_code.pose_learners")  # its flags stay; those that the script defines are undone
     with flagsaver.flagsaver():
-        importlib.import_module(f"pose_code.{script}")
+        importlib.import_module(f"pose_code.{script}").define_flags()
         defaults = {name: flags.FLAGS[name].default for name in UPSTREAM_DEFAULTS[script] if name in flags.FLAGS}
     assert defaults == UPSTREAM_DEFAULTS[script]

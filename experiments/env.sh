@@ -1,0 +1,100 @@
+# Where things are and how much is run. Each can be exported: TRIALS=1 bash run.sh table2
+WORK_DIR=${WORK_DIR:-work_dir}    # all that is made: models, renders, pickles, logs, tables
+CAD_DIR=${CAD_DIR:-}              # a PASCAL3D+ CAD folder; empty: the embedded models, which are made
+DATA_DIR=${DATA_DIR:-}            # renders and pickles; empty: a folder of WORK_DIR for each CAD_DIR
+LOG_DIR=${LOG_DIR:-}              # run folders; empty: DATA_DIR/logs
+PRESET=${PRESET:-paper}           # a folder of presets/: paper, for a GPU; small, for hours of CPU cores; quick
+TRIALS=${TRIALS:-}                # trials of each row; empty: 5, and 1 of quick
+SPLITS=${SPLITS:-trial}           # trial: trial t trains on split t of the objects (data_gen --seed=t); fixed: all on one
+JOBS=${JOBS:-$(nproc)}            # runs side by side, which share the cores; with one GPU: 1
+METHODS=${METHODS:-}              # what an experiment trains, such as "np_bbb maml_bbb"; empty: all that it lists
+BETAS=${BETAS:-0 1e-6 1e-5 1e-4 1e-3 1e-2 1e-1 1}  # grid of figure2 and search
+RATES=${RATES:-1e-4 5e-4 1e-3}    # grid of learning rates of search
+PYTHON=${PYTHON:-python3}         # makes the virtual environment .venv
+
+# ---- what follows is for the scripts of this folder, which run.sh sources after it ----------------------------------
+PY=.venv/bin/python
+ALL_METHODS="finetune maml_vanilla maml_bbb maml_ib np_vanilla np_bbb np_ib np_all_bbb"
+if [[ -z $DATA_DIR ]]; then
+  DATA_DIR=$WORK_DIR/embedded-half
+  [[ -z $CAD_DIR ]] || DATA_DIR=$WORK_DIR/$(basename "$CAD_DIR")-$(cksum <<<"$CAD_DIR" | cut -d' ' -f1)
+fi
+LOG_DIR=${LOG_DIR:-$DATA_DIR/logs}
+SINUSOID_DIR=$WORK_DIR/sinusoid
+P=presets/$PRESET
+failed=0  # 1 if runs of a list failed: they are named, the others are summarized, and that is the exit status
+for name in WORK_DIR DATA_DIR LOG_DIR; do  # the launcher's list has a line per run
+  [[ ${!name} != *$'\n'* ]] || die "$name=${!name}: a folder's name may not have a newline in it"
+done
+for name in $METHODS; do  # a typing error would train nothing
+  [[ " $ALL_METHODS " == *" $name "* ]] || die "METHODS: no method $name; give some of $ALL_METHODS, with blanks between"
+done
+
+preset() {  # METHOD: refuse a PRESET that lacks it
+  [[ -f $P/$1.cfg ]] || die "PRESET=$PRESET: there is no $P/$1.cfg; give one of $(cd presets && echo *)"
+}
+
+quoted() {  # WORD: as the launcher reads it
+  printf "'%s'" "${1//\'/\'\\\'\'}"
+}
+
+splits() {  # NAME FLAGS of data_gen...: the data, and DATA_DIR/NAME-t for each trial t; pose_sweep trains on those
+  local trial trials=$TRIALS
+  data
+  TRIAL_DATA=$DATA_DIR/$1-{trial}
+  if [[ $SPLITS == fixed ]]; then
+    TRIAL_DATA=$DATA_DIR trials=0
+    [[ $1 == split ]] || TRIAL_DATA=$DATA_DIR/$1-1 trials=1
+  fi
+  for trial in $(seq "$trials"); do
+    has_data "$DATA_DIR/$1-$trial" && continue
+    [[ -d $DATA_DIR/rotate_resize ]] ||
+      die "$DATA_DIR has no rotate_resize to make splits of; SPLITS=fixed trains all trials on its pickles"
+    $PY -m pose_data.data_gen --data_dir="$DATA_DIR/rotate_resize" --out_dir="$DATA_DIR/$1-$trial" --seed="$trial" "${@:2}"
+  done
+}
+
+sweep() {  # FLAGS...: the lines on standard input, JOBS at a time
+  $PY -m pose_code.sweep --jobs="$JOBS" ${METHODS:+--methods="${METHODS// /,}"} "$@"
+}
+
+pose_sweep() {  # FLAGS...: each line once per trial
+  sweep --trials="$TRIALS" "$@" -- --data_dir="$TRIAL_DATA" --logdir="$LOG_DIR/$PRESET"
+}
+
+dry() {  # FLAGS...: whether --dry_run is among them
+  [[ " $* " == *" --dry_run"* ]]
+}
+
+summarize() {  # PREFIX FLAGS...
+  $PY -m pose_code.summarize --out="$1" --bars="$1.png" --figure="$1-curves.png" --html="$1.html" "${@:2}"
+  printf '\ntable, pictures, report: %s.md, .csv, .png, -curves.png, .html\n' "$1"
+}
+
+grid() {  # NAME FLAG "VALUE..." METHOD...: lines for every value; a value of the preset itself is the table's own run
+  local name=$1 flag=$2 value method
+  for value in $3; do
+    for method in "${@:4}"; do
+      if grep -qxF -e "--$flag=$value" "$P/$method.cfg"; then
+        echo "pose_code.$method --flagfile=$P/$method.cfg"
+      else
+        echo "pose_code.$method --flagfile=$P/$method.cfg --$flag=$value $(quoted "--logdir=$LOG_DIR/$PRESET-$name")"
+      fi
+    done
+  done
+}
+
+against() {  # FLAG NAME METHODS: the picture and table of a `grid`
+  mkdir -p "$LOG_DIR/$PRESET" "$LOG_DIR/$PRESET-$2"
+  $PY -m pose_code.summarize --logdir="$LOG_DIR/$PRESET,$LOG_DIR/$PRESET-$2" --methods="$3" --against="$1" \
+    --figure="results/$2.png" --out="results/$2"
+}
+
+sinusoid_report() {  # FLAGS...
+  local protocol folders=
+  for protocol in released text; do
+    [[ ! -d $SINUSOID_DIR/$protocol ]] || folders+=${folders:+,}$SINUSOID_DIR/$protocol
+  done
+  [[ $folders ]] || die "$SINUSOID_DIR: no runs yet; run: bash run.sh table1"
+  $PY -m sinusoid.report --logdir="$folders" "$@"
+}

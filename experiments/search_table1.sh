@@ -1,0 +1,10 @@
+# Every setting of sinusoid/search.txt, on training amplitudes held out for it
+# Cost: see sinusoid/search.txt.
+setup
+METHODS=
+i=0
+while read -r script line; do
+  i=$((i + 1))
+  echo "sinusoid.$script $line $(quoted "--logdir=$SINUSOID_DIR/search/$i")"
+done <sinusoid/search.txt | sweep "$@" -- --num_heldout_amplitudes=4 --num_trials=3 || failed=1
+dry "$@" || $PY -m pose_code.summarize --logdir="$SINUSOID_DIR/search" --out="$SINUSOID_DIR/search/table"

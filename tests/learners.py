@@ -1,0 +1,33 @@
+"""The pose scripts in this process: their flags, defined and parsed for a while, and what they hand to the trainer."""
+
+import contextlib
+import importlib
+import types
+from unittest import mock
+
+import numpy as np
+from absl import flags
+from absl.testing import flagsaver
+
+from pose_code import optimizers, pose_learners, training
+
+
+@contextlib.contextmanager
+def script(name, *arguments):
+    """The module pose_code/<name>.py with its flags defined and parsed; they are undone at the end."""
+    with flagsaver.flagsaver():
+        module = importlib.import_module(f"pose_code.{name}")
+        module.define_flags()
+        flags.FLAGS(["", "--data_dir=.", *arguments])
+        yield module
+
+
+def trainer(module):
+    """training.Run of the script's own learner, optimizers and groups at iteration 0, without data and run folder."""
+    with mock.patch.object(pose_learners, "run") as run:
+        module.main([])
+    (learner,), settings = run.call_args
+    training.configure()
+    trial = types.SimpleNamespace(step=0, checkpoint=None, rng=lambda purpose: np.random.default_rng(0))
+    optimizer_of = optimizers.make(settings["learning_rates"], settings.get("weight_decay", 0.0))
+    return training.Run(learner, None, None, [trial], 0, optimizer_of, settings.get("group_of"))
