@@ -9,7 +9,7 @@ from pose_data import polygons
 from pose_data.file_kinds import plain_text
 
 # The numbers may follow without a blank, as in ModelNet.
-_HEADER = re.compile(rb"\s*((?:ST|[C4Nn])*)OFF(?![A-Za-z_])([ \t]+BINARY\b)?")
+_HEADER = re.compile(rb"\s*((?:ST|[C4Nn])*)OFF(?![A-Za-z_])([ \t]+(?i:BINARY)\b)?")
 _EXTRA_COLUMNS = {b"ST": 2, b"C": 4, b"N": 3}  # texture coordinates, colour, normal
 
 

@@ -159,6 +159,7 @@ def test_a_concave_face_keeps_its_area_from_whatever_corner_it_begins(tmp_path, 
 
 REFUSED = [
     ("binary.off", "OFF BINARY\n" + OFF[4:], "binary OFF"),
+    ("binary, lower case.off", "off binary\n" + OFF[4:], "binary OFF"),
     ("binary prefixes.off", "COFF BINARY\n" + OFF[4:], "binary OFF"),
     ("dimensions.off", f"nOFF 5\n8 6 0\n{V}{F}", "5-dimensional"),
     ("short.off", OFF[:-12], "ends before its 8 vertices and 6 faces"),

@@ -10,6 +10,13 @@ opengl.choose_gl_backend()
 WORKS = os.environ["MUJOCO_GL"]
 
 
+@pytest.fixture(autouse=True)
+def _no_variables(monkeypatch):
+    """MuJoCo's own modules set some when they are imported."""
+    for name in opengl.GL_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+
+
 @pytest.mark.parametrize(
     "variables",
     [
@@ -21,7 +28,6 @@ WORKS = os.environ["MUJOCO_GL"]
     ],
 )
 def test_a_variable_that_keeps_opengl_from_working_is_named(variables, monkeypatch):
-    monkeypatch.delenv("MUJOCO_GL")
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     # As where only the one back end that works here is installed.
@@ -38,7 +44,6 @@ def test_a_variable_that_keeps_opengl_from_working_is_named(variables, monkeypat
 
 
 def test_without_opengl_the_packages_to_install_are_named(monkeypatch):
-    monkeypatch.delenv("MUJOCO_GL")
     monkeypatch.setattr(opengl, "_gl_works", lambda *_: False)
     with pytest.raises(UserError, match=r"no OpenGL to render with; .*install libegl1"):
         opengl.choose_gl_backend()
@@ -46,7 +51,6 @@ def test_without_opengl_the_packages_to_install_are_named(monkeypatch):
 
 @pytest.mark.skipif(WORKS == "glfw", reason="needs a back end without a display")
 def test_a_display_that_accepts_and_never_answers_is_given_up(monkeypatch):
-    monkeypatch.delenv("MUJOCO_GL")
     monkeypatch.setattr(opengl, "GL_PROBE_SECONDS", 5)
     with socket.create_server(("127.0.0.1", 0)) as server:
         monkeypatch.setenv("DISPLAY", f"127.0.0.1:{server.getsockname()[1] - 6000}")
