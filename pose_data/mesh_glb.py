@@ -16,7 +16,7 @@ from pose_data.file_kinds import without_mark
 _JSON, _BIN = 0x4E4F534A, 0x004E4942
 _TRIANGLES, _STRIP, _FAN = 4, 5, 6  # below are points and lines
 _KINDS = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
-_COLUMNS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4}
+_COLUMNS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
 # Extensions that a file may require, since they do not change its triangles or are read here.
 _HARMLESS = re.compile(r"KHR_mesh_quantization|(KHR|EXT|MSFT)_(materials|texture|lights?|animation|xmp)_?.*")
 _NOT_READ = {
@@ -105,18 +105,22 @@ class _Rewriter:
         self._views = header.setdefault("bufferViews", [])
         self._buffers = [_buffer(buffer, binary) for buffer in header.get("buffers", [])]
         self._new = {}  # what an accessor was added for -> its index
+        self._parents = {
+            child: i for i, node in enumerate(header.get("nodes", [])) for child in node.get("children", [])
+        }
+        self._places = {}  # node -> its matrix
 
     def result(self):
         """-> (header, binary chunk)"""
         header, nodes = self._header, self._header.get("nodes", [])
-        for i, mesh in enumerate(header.get("meshes", [])):
-            primitives = [part for part in mesh["primitives"] if part.get("mode", _TRIANGLES) >= _TRIANGLES]
-            header["meshes"][i] = {
-                "primitives": [self._primitive(part, mesh.get("weights", [])) for part in primitives]
-            }
+        meshes = header.get("meshes", [])
+        header["meshes"] = [self._mesh(mesh) for mesh in meshes]
         for i, node in enumerate(nodes):
             if any(node.get("weights", [])):
                 raise ValueError("a node changes the shape of its mesh (morph targets); export it with that applied")
+            if "mesh" in node and "skin" in node:
+                header["meshes"].append(self._mesh(meshes[node["mesh"]], i))
+                node["mesh"] = len(header["meshes"]) - 1
             # Of a node with a camera, or with a mesh of no triangles, trimesh loses the children; so it does with some
             # names.
             if "mesh" in node and not header["meshes"][node["mesh"]]["primitives"]:
@@ -124,8 +128,7 @@ class _Rewriter:
             node.pop("camera", None)
             node["name"] = f"node {i}"
         if nodes and not header.get("scenes"):
-            children = {child for node in nodes for child in node.get("children", [])}
-            header["scenes"] = [{"nodes": [i for i in range(len(nodes)) if i not in children]}]
+            header["scenes"] = [{"nodes": [i for i in range(len(nodes)) if i not in self._parents]}]
         # One buffer of all.
         offsets = np.cumsum([0, *(len(buffer) for buffer in self._buffers)]).tolist()
         for view in self._views:
@@ -134,9 +137,15 @@ class _Rewriter:
         header["buffers"] = [{"byteLength": offsets[-1]}]
         return header, b"".join(self._buffers)
 
-    def _primitive(self, part, weights):
-        """-> the part of a mesh with nothing but its triangles, `weights`: those of its morph targets."""
-        mode, indices, position = part.get("mode", _TRIANGLES), part.get("indices"), part["attributes"]["POSITION"]
+    def _mesh(self, mesh, skinned_node=None):
+        """-> the mesh with nothing but triangles; as the skin of a node moves it"""
+        parts = [part for part in mesh["primitives"] if part.get("mode", _TRIANGLES) >= _TRIANGLES]
+        return {"primitives": [self._primitive(part, mesh.get("weights", []), skinned_node) for part in parts]}
+
+    def _primitive(self, part, weights, skinned_node):
+        """-> the part of a mesh with nothing but its triangles; weights: of its morph targets"""
+        mode, indices, attributes = part.get("mode", _TRIANGLES), part.get("indices"), part["attributes"]
+        position = attributes["POSITION"]
         accessor = self._accessors[position]
         if accessor["type"] != "VEC3" or (indices is not None and self._accessors[indices]["type"] != "SCALAR"):
             raise ValueError("a mesh has positions that are no VEC3, or indices that are no SCALAR")
@@ -147,16 +156,55 @@ class _Rewriter:
             for weight, target in zip(weights, part.get("targets", []), strict=False)
             if weight and "POSITION" in target
         ]
-        if accessor.get("normalized") or "sparse" in accessor or targets:
-            position = self._add((position, str(targets)), lambda: self._points(position, targets))
+        if accessor.get("normalized") or "sparse" in accessor or targets or skinned_node is not None:
+            what = str((attributes, targets, skinned_node))
+            position = self._add(what, lambda: self._points(attributes, targets, skinned_node))
         if mode > _TRIANGLES or (indices is not None and "sparse" in self._accessors[indices]):
             corners = part.get("indices"), accessor["count"]
             indices = self._add((mode, *corners), lambda: self._corners(mode, *corners))
         return {"attributes": {"POSITION": position}, **({} if indices is None else {"indices": indices})}
 
-    def _points(self, position, targets):
-        """-> [count, 3], the morph targets [(weight, accessor)] added"""
-        return self._array(position) + sum(weight * self._array(target) for weight, target in targets)
+    def _points(self, attributes, targets, skinned_node):
+        """-> [count, 3]; targets: [(weight, accessor)], added; skinned_node: the node whose skin moves them, or None"""
+        points = self._array(attributes["POSITION"])
+        points = points + sum(weight * self._array(target) for weight, target in targets)
+        if skinned_node is None or "JOINTS_0" not in attributes:
+            return points
+        skin = self._header["skins"][self._header["nodes"][skinned_node]["skin"]]
+        moves = np.stack([self._place(joint) for joint in skin["joints"]])
+        if "inverseBindMatrices" in skin:
+            moves = moves @ self._array(skin["inverseBindMatrices"]).reshape(-1, 4, 4).transpose(0, 2, 1)
+        moves = (
+            np.linalg.inv(self._place(skinned_node)) @ moves
+        )  # the node's own place does not matter, by the standard
+        points = np.column_stack([points, np.ones(len(points))])
+        moved, i = np.zeros_like(points), 0
+        while f"JOINTS_{i}" in attributes:
+            joints, weights = self._array(attributes[f"JOINTS_{i}"]), self._array(attributes[f"WEIGHTS_{i}"])
+            moved += np.einsum("pj,pjab,pb->pa", weights, moves[joints], points)
+            i += 1
+        return moved[:, :3] / moved[:, 3:]
+
+    def _place(self, index):
+        """-> the matrix, [4, 4], that takes what lies in a node to the scene"""
+        way = []
+        while index is not None and index not in self._places:
+            way.append(index)
+            index = self._parents.get(index)
+            if len(way) > len(self._header["nodes"]):
+                raise ValueError("its nodes go in a circle")
+        place = np.eye(4) if index is None else self._places[index]
+        for index in reversed(way):
+            node = self._header["nodes"][index]
+            if "matrix" in node:
+                local = np.reshape(node["matrix"], (4, 4)).T
+            else:
+                x, y, z, w = node.get("rotation", (0, 0, 0, 1))
+                local = trimesh.transformations.quaternion_matrix([w, x, y, z])
+                local = local @ np.diag([*node.get("scale", (1, 1, 1)), 1.0])
+                local[:3, 3] = node.get("translation", (0, 0, 0))
+            place = self._places[index] = place @ local
+        return place
 
     def _corners(self, mode, indices, count):
         """-> [corners of triangles]"""

@@ -5,7 +5,7 @@ import struct
 import numpy as np
 import trimesh
 from cad_folder import lopsided_mesh
-from glb_builder import glb
+from glb_cases import glb
 
 from pose_data.meshes import SUFFIXES
 
