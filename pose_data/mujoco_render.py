@@ -94,12 +94,12 @@ def view_angles(seed, class_name, object_name, num_views):
 def render_object(task):
     """Render the missing views of one object and return how many.
 
-    task: (model path, its identity as of `identify`, folder, angles, image size, whether to cull faces, the axis that
-    is up in the model or None).
+    task: (model path, folder, angles, image size, whether to cull faces, `up` as in read_triangles).
     """
     from pose_data import scene  # here: the parent process needs no OpenGL
 
-    model_path, identity, folder, angles, image_size, cull_faces, up = task
+    model_path, folder, angles, image_size, cull_faces, up = task
+    identity = identify(model_path)
     missing = missing_views(folder, len(angles), identity)
     if not missing:
         return 0
@@ -200,8 +200,8 @@ def main(_):
     for (class_name, object_name), path in models.items():
         angles = view_angles(FLAGS.seed, class_name, object_name, FLAGS.num_views)
         folder = rotate_dir / class_name / object_name
-        tasks.append((path, identify(path), folder, angles, FLAGS.image_size, FLAGS.cull_faces, FLAGS.up))
-    todo = [task for task in tasks if missing_views(task[2], FLAGS.num_views, task[1])]
+        tasks.append((path, folder, angles, FLAGS.image_size, FLAGS.cull_faces, FLAGS.up))
+    todo = [task for task in tasks if missing_views(task[1], FLAGS.num_views, identify(task[0]))]
     print(f"{len(tasks)} objects in {len({class_name for class_name, _ in models})} classes, {len(todo)} to render")
     num_failed, progress = 0, workers.Progress("rendered", len(todo))
 
@@ -218,7 +218,7 @@ def main(_):
     if num_failed < len(tasks):
         if FLAGS.contact_sheet:
             contact_sheet.write(rotate_dir, FLAGS.contact_sheet)
-        others = set(rotate_folder.object_folders(rotate_dir)) - {task[2] for task in tasks}
+        others = set(rotate_folder.object_folders(rotate_dir)) - {task[1] for task in tasks}
         if others:
             _warn(f"{len(others)} more objects are left from other runs: {min(others)}")
     if num_failed:

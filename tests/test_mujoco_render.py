@@ -249,12 +249,11 @@ def test_a_kill_while_a_replaced_model_is_rendered_leaves_no_old_views(tmp_path,
     folder, angles = tmp_path / "rotate/car/01", np.array([0.1, 0.2])
 
     def task(name):
-        path = tmp_path / f"car/{name}.off"
-        return path, mujoco_render.identify(path), folder, angles, 32, True, None
+        return tmp_path / f"car/{name}.off", folder, angles, 32, True, None
 
     mujoco_render.render_object(task("01"))
-    assert mujoco_render.missing_views(folder, 2, task("01")[1]) == []
-    assert mujoco_render.missing_views(folder, 2, task("02")[1]) == [0, 1]
+    assert mujoco_render.missing_views(folder, 2, mujoco_render.identify(tmp_path / "car/01.off")) == []
+    assert mujoco_render.missing_views(folder, 2, mujoco_render.identify(tmp_path / "car/02.off")) == [0, 1]
     monkeypatch.setattr(mujoco_render.rotate_folder, "write_labels", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         mujoco_render.render_object(task("02"))
