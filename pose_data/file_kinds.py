@@ -31,9 +31,9 @@ _MARKS = {
 
 
 def other_kind(data):
-    """Return what a file that begins with the bytes `data` is, with the remedy, or None: it is none of the kinds that
-    are often found under another name."""
-    return next((kind for start, kind in _KINDS.items() if data.startswith(start)), None)
+    """Return what a file that begins with the bytes `data` is, with the remedy, or None: it is not empty, and none of
+    the kinds that are often found under another name."""
+    return next((kind for start, kind in _KINDS.items() if data.startswith(start)), None if data else "empty")
 
 
 def without_mark(data):

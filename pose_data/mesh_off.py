@@ -64,7 +64,7 @@ def _read_body(text, num_vertices, num_faces, width, columns):
         if faces[:: size + 1].count(tokens[start]) == num_faces:
             points = np.array(list(map(float, tokens[:start]))).reshape(-1, columns)[:, :width]
             del faces[:: size + 1]
-            return points, np.full(num_faces, size), np.array(list(map(int, faces)))
+            return points, np.full(num_faces, size), list(map(int, faces))
     # Behind a vertex or a face may be more in the line (a colour), or the next one may follow in it.
     lines = [line.split() for line in text.split(b"\n")]
     ends = np.repeat(np.cumsum([len(line) for line in lines]), [len(line) for line in lines]).tolist()
@@ -87,7 +87,7 @@ def _read_body(text, num_vertices, num_faces, width, columns):
                 raise ValueError(f"more follows its {num_vertices} vertices and {num_faces} faces")
             if at == len(tokens):
                 points = [[float(number) for number in tokens[i : i + width]] for i in starts]
-                return np.array(points).reshape(-1, width), sizes, np.array(list(map(int, corners)), np.int64)
+                return np.array(points).reshape(-1, width), sizes, list(map(int, corners))
         except IndexError:
             pass
         except ValueError as error:

@@ -143,7 +143,7 @@ def _indices(found, element):
     if properties and not name:
         raise ValueError(f"its element {element} has no list vertex_indices")
     sizes, corners = properties[name] if name else (np.zeros(0, np.int64), np.zeros(0))
-    if not (corners == np.floor(corners)).all():
+    if not ((corners == np.floor(corners)) & (np.abs(corners) < 2**53)).all():
         raise ValueError("a face has a corner that is no whole number")
     return sizes, corners.astype(np.int64)
 

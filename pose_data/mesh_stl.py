@@ -38,10 +38,10 @@ def _is_padding(rest):
 def _read_text(text):
     """-> float [facets, 3 corners, 3]"""
     text = text.lower()
+    num_facets = text.count(b"endfacet")
+    text, num_ends = re.subn(rb"endsolid\b[^\n]*", b"", text)
     # A name, which may be any words, ends with the line, or before a facet that follows in it.
-    num_facets = len(re.findall(rb"\bendfacet\b", text))
-    text, num_solids = re.subn(rb"(?m)^[ \t]*solid\b[^\n]*?(?=[ \t]facet[ \t]+normal\b|[ \t]endsolid\b|$)", b"", text)
-    text, num_ends = re.subn(rb"(?m)(?:^|(?<=\s))endsolid\b[^\n]*$", b"", text)
+    text, num_solids = re.subn(rb"(?m)solid\b[^\n]*?(?=[ \t]facet[ \t]+normal\b|$)", b"", text)
     words = text.split()
     if num_ends < num_solids:
         raise ValueError("it ends too early: `endsolid` is missing")

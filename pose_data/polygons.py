@@ -15,9 +15,10 @@ def triangulate(vertices, sizes, corners):
     the first corner where these cover the polygon, as they do for all convex ones; ears elsewhere. Raises ValueError
     for an index beyond the vertices and for a concave polygon of more than MAX_CONCAVE_CORNERS.
     """
-    sizes, corners = np.asarray(sizes, np.int64), np.asarray(corners, np.int64)
+    sizes, corners = np.asarray(sizes, np.int64), np.asarray(corners)
     if len(corners) and not 0 <= corners.min() <= corners.max() < len(vertices):
         raise ValueError(f"a face refers to a vertex that is not one of its {len(vertices)}")
+    corners = corners.astype(np.int64)
     starts = np.cumsum(sizes) - sizes
     parts, polygons = [np.empty((0, 3), np.int64)], [np.empty(0, np.int64)]
     for size in np.unique(sizes[sizes > 2]):

@@ -129,6 +129,7 @@ REFUSED = {
     "words": (ASCII.replace(b"0 0 1", b"0 0 x"), "words among its numbers"),
     "beyond": (ASCII.replace(b"4 0 1", b"4 0 8"), "a face refers to a vertex that is not one of its 8"),
     "negative": (ASCII.replace(b"4 0 1", b"4 0 -1"), "a face refers to a vertex that is not one of its 8"),
+    "infinite": (ASCII.replace(b"4 0 1", b"4 0 inf"), "a corner that is no whole number"),
     "half": (ASCII.replace(b"4 0 1", b"4 0 0.5"), "a corner that is no whole number"),
     "half a list": (ASCII.replace(b"4 0 1", b"3.5 0 1"), "a list of 3.5 values"),
     "no list": (ASCII.replace(b"4 0 1", b"-4 0 1"), "a list of -4.0 values"),
