@@ -79,18 +79,26 @@ def _glb(header, binary):
 def _refuse_extensions(header):
     names = [name for name in header.get("extensionsRequired", []) if not _HARMLESS.fullmatch(name)]
     names += [name for node in header.get("nodes", []) for name in node.get("extensions", {}) if "instancing" in name]
-    if names:
-        raise ValueError(
-            f"{_NOT_READ.get(names[0], 'it requires an extension of glTF')} ({names[0]}); export it without"
-        )
+    # Compressed data may have a substitute for those who cannot read them; or only the room of one.
+    for buffer in header.get("buffers", [])[1:]:
+        names += [name for name in buffer.get("extensions", {}) if "meshopt" in name and "uri" not in buffer]
+    for part in [part for mesh in header.get("meshes", []) for part in mesh["primitives"]]:
+        used = [part["attributes"].get("POSITION"), part.get("indices")]
+        is_there = all("bufferView" in header["accessors"][index] for index in used if index is not None)
+        names += [name for name in part.get("extensions", {}) if "draco" in name and not is_there]
+    for name in names[:1]:
+        raise ValueError(f"{_NOT_READ.get(name, 'it requires an extension of glTF')} ({name}); export it without")
 
 
-def _buffer(buffer, binary):
+def _buffer(index, buffer, binary):
     """-> the bytes of a buffer: those of the chunk, or those in its URI."""
     uri = buffer.get("uri")
     if uri is not None and not uri.startswith("data:"):
         raise ValueError(f"its data are in another file, {uri[:80]}; export it as one GLB")
-    data = binary if uri is None else base64.b64decode(uri.partition(",")[2])
+    if uri is not None:
+        data = base64.b64decode(uri.partition(",")[2])
+    else:
+        data = b"" if index else binary
     if len(data) < buffer["byteLength"]:
         raise ValueError(f"a buffer has {len(data)} of {buffer['byteLength']} bytes")
     return data
@@ -103,11 +111,10 @@ class _Rewriter:
         self._header = header
         self._accessors = header.setdefault("accessors", [])
         self._views = header.setdefault("bufferViews", [])
-        self._buffers = [_buffer(buffer, binary) for buffer in header.get("buffers", [])]
+        self._buffers = [_buffer(i, buffer, binary) for i, buffer in enumerate(header.get("buffers", []))]
         self._new = {}  # what an accessor was added for -> its index
-        self._parents = {
-            child: i for i, node in enumerate(header.get("nodes", [])) for child in node.get("children", [])
-        }
+        nodes = header.get("nodes", [])
+        self._parents = {child: i for i, node in enumerate(nodes) for child in node.get("children", [])}
         self._places = {}  # node -> its matrix
 
     def result(self):
@@ -149,8 +156,8 @@ class _Rewriter:
         accessor = self._accessors[position]
         if accessor["type"] != "VEC3" or (indices is not None and self._accessors[indices]["type"] != "SCALAR"):
             raise ValueError("a mesh has positions that are no VEC3, or indices that are no SCALAR")
-        if "bufferView" not in accessor and "KHR_draco_mesh_compression" in part.get("extensions", {}):
-            raise ValueError("its meshes are Draco-compressed (KHR_draco_mesh_compression); export it without")
+        if mode > _FAN:
+            raise ValueError(f"a mesh is drawn in mode {mode}, which glTF has not")
         targets = [
             (weight, target["POSITION"])
             for weight, target in zip(weights, part.get("targets", []), strict=False)
@@ -174,9 +181,7 @@ class _Rewriter:
         moves = np.stack([self._place(joint) for joint in skin["joints"]])
         if "inverseBindMatrices" in skin:
             moves = moves @ self._array(skin["inverseBindMatrices"]).reshape(-1, 4, 4).transpose(0, 2, 1)
-        moves = (
-            np.linalg.inv(self._place(skinned_node)) @ moves
-        )  # the node's own place does not matter, by the standard
+        moves = np.linalg.inv(self._place(skinned_node)) @ moves  # by the standard its own place does not matter
         points = np.column_stack([points, np.ones(len(points))])
         moved, i = np.zeros_like(points), 0
         while f"JOINTS_{i}" in attributes:
@@ -213,7 +218,7 @@ class _Rewriter:
             return corners
         if mode == _STRIP:
             return polygons.strip_triangles(corners).reshape(-1)
-        fan = np.stack([np.full(max(0, len(corners) - 2), corners[0]), corners[1:-1], corners[2:]], axis=1)
+        fan = np.stack([np.repeat(corners[:1], max(0, len(corners) - 2)), corners[1:-1], corners[2:]], axis=1)
         return fan.reshape(-1)
 
     def _array(self, index):
@@ -231,14 +236,17 @@ class _Rewriter:
         return values
 
     def _values(self, where, count, kind, columns):
-        """-> [count, columns] of the buffer view in `where`, zeros without one. NumPy refuses to go beyond its end."""
+        """-> [count, columns] of the buffer view in `where`, zeros without one"""
         if "bufferView" not in where:
             return np.zeros((count, columns), kind)
         view = self._views[where["bufferView"]]
         start = view.get("byteOffset", 0)
         data = memoryview(self._buffers[view["buffer"]])[start : start + view["byteLength"]]
         strides = view.get("byteStride", columns * kind.itemsize), kind.itemsize
-        return np.ndarray((count, columns), kind, data, where.get("byteOffset", 0), strides)
+        try:
+            return np.ndarray((count, columns), kind, data, where.get("byteOffset", 0), strides)
+        except (TypeError, ValueError) as error:
+            raise ValueError("an accessor goes beyond its data") from error
 
     def _add(self, what, make):
         """Append make(), an array of points or corners, unless `what` was appended before; return its accessor."""

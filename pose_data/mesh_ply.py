@@ -61,6 +61,8 @@ def _read_header(data):
             if keyword == "format":
                 byte_order = _BYTE_ORDERS[words[0]]
             elif keyword == "element":
+                if any(name == words[0] for name, _, _ in elements):
+                    raise ValueError
                 elements.append((words[0], int(words[1]), []))
             elif keyword == "property":
                 is_list = words[0] == "list"

@@ -25,9 +25,9 @@ import numpy as np
 from absl import flags
 from PIL import Image
 
-from pose_data import contact_sheet, meshes, rotate_folder, workers
+from pose_data import contact_sheet, rotate_folder, workers
 from pose_data.cli import UserError, atomic_path, run_main
-from pose_data.meshes import SUFFIXES, read_triangles
+from pose_data.meshes import SUFFIXES, define_up_flag, read_triangles
 from pose_data.opengl import choose_gl_backend
 
 FLAGS = flags.FLAGS
@@ -238,7 +238,7 @@ def define_flags():
         "cull_faces", True, "Draw no faces that look away from the camera, as the paper's code. --nocull_faces is for "
         "models whose faces point inwards or are open sheets, of which parts are missing in the contact sheet.",
     )  # fmt: skip
-    meshes.define_up_flag()
+    define_up_flag()
     flags.DEFINE_integer("num_workers", workers.default_num_workers(), "Processes.", 1, workers.MAX_NUM_WORKERS)
     flags.DEFINE_list("classes_to_skip", ["bottle", "train"], "Classes left out, as in the paper's code.")
     flags.DEFINE_bool("overwrite", False, "Delete DATA_DIR/rotate first.")

@@ -15,9 +15,8 @@ import numpy as np
 from absl import flags
 from stl import mesh as numpy_stl
 
-from pose_data import meshes
 from pose_data.cli import UserError, atomic_path, run_main
-from pose_data.meshes import SOURCE_SUFFIXES, read_triangles
+from pose_data.meshes import SOURCE_SUFFIXES, define_up_flag, read_triangles
 
 FLAGS = flags.FLAGS
 
@@ -92,7 +91,7 @@ def main(_):
 
 def define_flags():
     flags.DEFINE_string("CAD_dir", None, "Folder of CAD models, searched with its subfolders.", required=True)
-    meshes.define_up_flag()
+    define_up_flag()
 
 
 if __name__ == "__main__":

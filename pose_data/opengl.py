@@ -13,8 +13,6 @@ context = GLContext(8, 8)
 context.make_current()
 mujoco.MjrContext(mujoco.MjModel.from_xml_string("<mujoco/>"), mujoco.mjtFontScale.mjFONTSCALE_100)
 """
-
-
 GL_PROBE_SECONDS = 30  # it takes one; with a display that accepts and never answers it would never end
 # In the environment these decide, or break, what OpenGL MuJoCo uses.
 GL_VARIABLES = ("MUJOCO_GL", "PYOPENGL_PLATFORM", "MUJOCO_EGL_DEVICE_ID")
@@ -35,15 +33,14 @@ def choose_gl_backend():
             return
     given = [name for name in GL_VARIABLES if os.environ.get(name)]
     others = {name: value for name, value in os.environ.items() if name not in GL_VARIABLES}
-    message = (
-        f"{', '.join(f'{name}={os.environ[name]}' for name in given)} does not work here" if given else "no OpenGL"
-    )
+    what = "no OpenGL to render with"
+    if given:
+        what = f"{', '.join(f'{name}={os.environ[name]}' for name in given)} does not work here"
     for backend in usual if given else ():
         if _gl_works(backend, others):
-            raise UserError(f"{message}; unset {' and '.join(given)} in the environment: {backend} works then")
+            raise UserError(f"{what}; unset {' and '.join(given)} in the environment: {backend} works then")
     raise UserError(
-        f"{message} to render with; on Debian or Ubuntu install libegl1 and libgl1-mesa-dri (for MUJOCO_GL=egl) or "
-        "libosmesa6 (osmesa)"
+        f"{what}; on Debian or Ubuntu install libegl1 and libgl1-mesa-dri (for MUJOCO_GL=egl) or libosmesa6 (osmesa)"
     )
 
 

@@ -77,6 +77,20 @@ def draco():
     return builder.bytes()
 
 
+def fallback():
+    """The room of uncompressed data, without them."""
+    builder = refused()
+    room = {"byteLength": 9, "extensions": {"EXT_meshopt_compression": {"fallback": True}}}
+    return builder.bytes(buffers=[{"byteLength": len(builder.data)}, room], extensionsUsed=["EXT_meshopt_compression"])
+
+
+def beyond():
+    builder = Builder()
+    sparse(builder)
+    builder.header["accessors"][-1]["sparse"]["values"]["byteOffset"] = 99
+    return builder.bytes()
+
+
 def external(uri):
     return refused().bytes(buffers=[{"byteLength": 9, "uri": uri}])
 
@@ -93,6 +107,7 @@ REFUSED = {
     "draco, not required": (draco(), "its meshes are Draco-compressed"),
     "meshopt": (refused(extensionsRequired=["EXT_meshopt_compression"]).bytes(), "its data are meshopt-compressed"),
     "meshopt of Khronos": (refused(extensionsRequired=["KHR_meshopt_compression"]).bytes(), "meshopt-compressed"),
+    "meshopt, not required": (fallback(), "its data are meshopt-compressed"),
     "instancing": (
         refused(nodes=[{"mesh": 0, "extensions": {"EXT_mesh_gpu_instancing": {}}}]).bytes(),
         "GPU instancing",
@@ -107,6 +122,8 @@ REFUSED = {
     "not a GLB": (b"ply\n", "does not begin with glTF"),
     "no triangles": (refused(meshes=[{"primitives": []}]).bytes(), "has no triangles"),
     "flat positions": (CUBE.replace(b'"VEC3"', b'"VEC2"'), "positions that are no VEC3"),
+    "mode": (refused(meshes=[{"primitives": [{"attributes": {"POSITION": 0}, "mode": 7}]}]).bytes(), "mode 7"),
+    "sparse beyond": (beyond(), "an accessor goes beyond its data"),
     "short buffer": (refused().bytes(buffers=[{"byteLength": 10**6}]), r"a buffer has \d+ of 1000000 bytes"),
 }
 

@@ -140,6 +140,7 @@ REFUSED = {
     "points": (ply("ascii", ("vertex", VERTEX, POINTS)), "has no triangles"),
     "type": (ASCII.replace(b"float z", b"half z"), "its header has the line 'property half z'"),
     "count": (ASCII.replace(b"face 6", b"face six"), "its header has the line 'element face six'"),
+    "twice": (cube("ascii", tail=[("face", FACE, [])]), "its header has the line 'element face 0'"),
     "negative count": (ASCII.replace(b"face 6", b"face -6"), "announces -6 face records"),
     "format": (ASCII.replace(b"ascii", b"binary"), "its header has the line 'format binary 1.0'"),
     "no format": (ASCII.replace(b"format", b"comment"), "no line `format`"),
