@@ -75,3 +75,8 @@ def protocol(predict, train, val, **settings):
         "shuffled_support_mse": float(shuffled.mean()),
         "per_object": [float(error) for error in per_object],
     }
+
+
+def names_of(tasks):
+    """{"objects": the names of "per_object"'s tasks}, for result.json; empty where tasks have none."""
+    return {"objects": list(names)} if (names := getattr(tasks, "names", None)) else {}

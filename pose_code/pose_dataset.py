@@ -1,6 +1,8 @@
 """The pose data: load a split, sample meta-batches. A task is one object (or `num_classes` of them)."""
 
 import collections
+import json
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +22,8 @@ turns x 10. target_x, target_y: the same for the query set. K = num_classes * up
 
 
 class PoseSplit:
-    """Objects of one split: images, a uint8 array or Shards [objects, views, side, side]; labels, float32 [.., dim_y].
+    """Objects of one split: images, a uint8 array or Shards [objects, views, side, side]; labels, float32 [.., dim_y];
+    names, <class>/<object> each.
 
     With label_noise, `sample` adds a random angle to the labels of each task, modulo a full turn ("Meta-learning
     requires meta-augmentation", Rajendran et al., 2020): where zero is must then be read off the support set.
@@ -33,7 +36,7 @@ class PoseSplit:
     def __init__(self, path, dim_im, dim_y, num_classes, shots):
         """Reads a pickle of `data_gen`, or opens a folder of its shards. Raises UserError with the name if it is
         missing or not one, or if a task of num_classes objects with 2 x shots views each cannot be drawn."""
-        images, labels = _load(Path(path))
+        images, labels, names = _load(Path(path))
         if images.dtype != np.uint8 or len(images.shape) != 4 or images.shape[2] != images.shape[3]:
             raise UserError(f"{path}: images are {images.dtype} {images.shape}, not uint8 [objects, views, side, side]")
         if labels.shape != (*images.shape[:2], 3):
@@ -56,7 +59,9 @@ class PoseSplit:
         side = images.shape[-1]
         if not 1 <= dim_im <= side or side % dim_im:
             raise UserError(f"--dim_im={dim_im}: {path} has images of {side} pixels; give {side} or a divisor of it")
-        self.num_classes, self.shots, self.dim_im = num_classes, shots, dim_im
+        if len(names) != len(images):
+            raise UserError(f"{path}: {len(images)} objects, but {len(names)} names; run data_gen.py again")
+        self.names, self.num_classes, self.shots, self.dim_im = names, num_classes, shots, dim_im
         # What is in memory is reduced once and for all; shards are as they are read.
         self.images = np.stack([_reduce(views, dim_im) for views in images]) if type(images) is np.ndarray else images
         self.labels = labels[..., -dim_y:].astype(np.float32) * LABEL_SCALE
@@ -117,20 +122,35 @@ class PoseSplit:
 
 
 def _load(path):
-    """(images, labels) of a pickle or, if there is only that, of the folder of shards of the same name."""
+    """(images, labels, names of the objects) of a pickle or, if there is only that, of the folder of shards of the same
+    name."""
     folder = path if path.is_dir() else path.with_suffix("")
     if path.is_dir() or (folder.is_dir() and not path.exists()):
         images = Shards(folder)
-        return images, images.labels
+        return images, images.labels, images.names.tolist()
     try:
-        images, labels = pickles.load(path)
-        return np.asarray(images), np.asarray(labels)
+        images, labels = (np.asarray(array) for array in pickles.load(path))
+        return images, labels, _names(path, images)
     except FileNotFoundError:
         raise UserError(
             f"{path}: no such file; make it with pose_data/data_gen.py, or set --data_dir and --data"
         ) from None
     except (ValueError, TypeError) as e:
         raise UserError(f"{path}: not a pickle of data_gen ([images, labels]): {e}") from None
+
+
+def _names(path, images):
+    """Names of a pickle's objects: of data_gen's list beside it, else number and hash, which tell the same objects."""
+    listed = path.with_name(f"{path.stem.removesuffix('_data')}_names.json")
+    if not listed.exists():
+        return [f"{i}-{zlib.crc32(views.tobytes()):08x}" for i, views in enumerate(images)]
+    try:
+        names = json.loads(listed.read_text())
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{listed}: damaged ({error}); run data_gen.py again, or delete it") from None
+    if not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
+        raise UserError(f"{listed}: not a list of names; run data_gen.py again, or delete it")
+    return names
 
 
 def _reduce(images, dim_im):

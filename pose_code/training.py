@@ -306,7 +306,7 @@ class Run:
                     evaluation.examples(functools.partial(self.predict, weights), self.val, **settings)
                 )
             trial.seconds += time.monotonic() - start
-            trial.write_result(numbers)
+            trial.write_result(numbers | evaluation.names_of(self.val))
 
     def _train_steps(self, batches, seeds):
         """Outer steps: gradients of the learner's loss, one update a group.

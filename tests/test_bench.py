@@ -50,12 +50,14 @@ def test_pipeline_times_every_stage(tmp_path):
     assert row["total"] == pytest.approx(sum(row[stage] for stage in ("render", "copy", "resize", "pickle")))
 
 
-def test_the_readme_s_speed_section_is_made_from_the_kept_numbers():
-    readme = (REPO / "README.md").read_text()
+def test_the_page_on_speed_is_made_from_the_kept_numbers():
+    page = (REPO / "docs/speed.md").read_text()
     kept = sorted((REPO / "results/bench").glob("*.json"))
     assert kept
     for path in kept:
-        assert report.markdown(report.load(path)) in readme, f"README: put in what python -m bench.report {path} prints"
+        assert report.markdown(report.load(path)) in page, (
+            f"docs/speed.md: put in what python -m bench.report {path} prints"
+        )
 
 
 def test_a_file_that_is_no_benchmark_is_named(tmp_path):

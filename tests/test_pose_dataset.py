@@ -1,5 +1,7 @@
 """The sampler, the evaluation episodes, and what a split refuses."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -30,6 +32,19 @@ def test_images_and_labels_stay_together_in_label_units(path):
     assert batch.context_x.shape == batch.target_x.shape == (3, 4, SIDE, SIDE, 1) and batch.context_x.dtype == np.uint8
     np.testing.assert_allclose(batch.context_y[..., 0], numbers(batch.context_x) / 20, rtol=1e-6)
     np.testing.assert_allclose(batch.target_y[..., 0], numbers(batch.target_x) / 20, rtol=1e-6)
+
+
+def test_objects_have_the_names_beside_the_pickle_or_number_and_hash(path):
+    unnamed = PoseSplit(path, SIDE, 1, 1, 4).names
+    assert len(set(unnamed)) == OBJECTS and unnamed[3].startswith("3-")
+    names = [f"car/{i}" for i in range(OBJECTS)]
+    listed = path.with_name("train_names.json")
+    listed.write_text(json.dumps(names))
+    assert PoseSplit(path, SIDE, 1, 1, 4).names == names
+    for content, why in ((json.dumps(names[1:]), "7 objects, but 6 names"), ("[1", "damaged"), ("{}", "not a list")):
+        listed.write_text(content)
+        with pytest.raises(UserError, match=why):
+            PoseSplit(path, SIDE, 1, 1, 4)
 
 
 def test_a_task_is_one_object_and_no_view_repeats(path):

@@ -1,0 +1,44 @@
+"""Paired differences between methods."""
+
+import numpy as np
+import pytest
+
+from pose_code import comparison
+
+
+def trial(split, objects, errors):
+    return {"flags": {"data_dir": split}, "objects": objects, "per_object": errors}
+
+
+def test_a_difference_is_paired_by_split_and_object():
+    one = [trial("s1", ["a", "b"], [1.0, 5.0]), trial("s2", ["b", "c"], [6.0, 2.0])]
+    other = [trial("s2", ["c", "b"], [1.0, 4.0]), trial("s1", ["a", "b"], [0.0, 3.0]), trial("s3", ["d"], [99.0])]
+    found = comparison.paired(one, other)
+    assert found.mean == pytest.approx((1 + 2 + 2 + 1) / 4) and (found.objects, found.splits) == (3, 2)
+    assert 1 <= found.low < found.mean < found.high <= 2
+
+
+def test_trials_of_one_split_are_averaged_first():
+    one = [trial("s", ["a"], [1.0]), trial("s", ["a"], [3.0])]
+    assert comparison.paired(one, [trial("s", ["a"], [1.0])]) == (1.0, 1.0, 1.0, 1, 1)
+
+
+def test_the_interval_holds_the_true_difference_in_about_95_of_100_samples_and_shrinks_with_objects():
+    rng, names = np.random.default_rng(0), [f"o{i}" for i in range(30)]
+    hits, widths = 0, []
+    for _ in range(200):
+        easy = rng.gamma(1.0, 3.0, 30)  # objects differ tenfold
+        found = comparison.paired([trial("s", names, easy + 1 + rng.normal(size=30))], [trial("s", names, easy)])
+        hits += found.low <= 1 <= found.high
+        widths.append(found.high - found.low)
+    assert 180 <= hits <= 197
+    assert 0.5 < np.mean(widths) < 0.9  # 2 * 1.96 / sqrt(30)
+
+
+def test_methods_without_a_common_split_cannot_be_compared():
+    assert comparison.paired([trial("s", ["a"], [1.0])], [trial("t", ["a"], [1.0])]) is None
+
+
+def test_results_from_before_objects_were_named_are_paired_by_number():
+    old = [{"flags": {"data_dir": "s"}, "per_object": [1.0, 2.0]}]
+    assert comparison.paired(old, old)[:3] == (0.0, 0.0, 0.0)
