@@ -25,7 +25,7 @@ def read(data):
         words = line.split()
         if not words:
             continue
-        keyword = words[0]
+        keyword = words[0].lower()
         if keyword == b"v":
             if len(words) < 4:
                 raise ValueError("a vertex has fewer than three numbers")

@@ -90,6 +90,7 @@ OBJS = {
     "weights": obj("v", np.column_stack([POINTS, np.ones(8)])) + OBJ_F,
     "groups and materials": "mtllib none.mtl\no f\ng v 1 2 3\ns off\nusemtl a#b\n" + OBJ + "l 1 2\np 3\n",
     "edges as faces": OBJ + "f 1 2\nf 1\n",
+    "capitals": OBJ.upper(),
     "fo": OBJ_V + obj("fo", QUADS + 1),
 }
 
