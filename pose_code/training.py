@@ -112,6 +112,7 @@ def run(
     rho_learning_rate=None,
     weight_decay=0.0,
     eval_num_updates=(),
+    other_tasks=None,
     save_examples=False,
 ):
     """Train `learner` on the tasks `train`, evaluate it on both, write <logdir>/<run_name>.trial-N/result.json.
@@ -121,6 +122,7 @@ def run(
       rho_learning_rate: learning rate of the posteriors' rho; None takes learning_rate.
       weight_decay: of `optimizers.make`, 0 for none.
       eval_num_updates: evaluate also after these numbers of inner-loop steps.
+      other_tasks: name -> tasks to evaluate, too; the error is NAME_mse in the result.
       save_examples: write examples.npz too, some held-out tasks' query points and their predictions.
     """
     strategy = configure()
@@ -149,7 +151,7 @@ def run(
             if FLAGS.train:
                 run.train_loop()
             if is_chief:
-                run.finish(eval_num_updates, save_examples)
+                run.finish(eval_num_updates, other_tasks or {}, save_examples)
 
 
 def configure():
@@ -270,7 +272,7 @@ class Run:
     def weights_of(self, i):
         return tf.nest.map_structure(lambda variable: variable[i], self.weights)
 
-    def finish(self, eval_num_updates, save_examples):
+    def finish(self, eval_num_updates, other_tasks, save_examples):
         """Final checkpoint, evaluation and result of each trial."""
         if FLAGS.train:
             self.save("checkpoint-final.npz")
@@ -285,6 +287,9 @@ class Run:
                 "batch_size": FLAGS.eval_batch_size or FLAGS.meta_batch_size,
             }  # fmt: skip
             numbers = evaluation.protocol(functools.partial(self.predict, weights), self.train, self.val, **settings)
+            for name, tasks in other_tasks.items():
+                errors, _ = evaluation.evaluate(functools.partial(self.predict, weights), tasks, **settings)
+                numbers[f"{name}_mse"] = float(errors.mean())
             if eval_num_updates:
                 errors = {}
                 for num_updates in eval_num_updates:  # a tensor: one graph for all
