@@ -55,18 +55,29 @@ def point_weights(initial):
     return Weights(initial, {})
 
 
-def gaussian_weights(initial, untransformed_scale, rng):
-    """A posterior for every tensor whose name ends in "kernel"; biases and offsets stay points, as in Bayes by
-    Backprop's usual layers. initial: dict name -> array; untransformed_scale: the start of rho, before softplus.
+def gaussian_weights(initial, untransformed_scale, rng, spread=0.1):
+    """A posterior for every tensor whose name ends in "kernel"; biases and offsets stay points without a KL term.
 
-    The kernels' means start at N(0, 0.1^2), not at `initial`: that is the start of TensorFlow Probability's layers,
-    which upstream used. Glorot's is half as large in the pose encoder's wide layers, no larger than the noise of
-    rho = -3, and MR-CNP then never learns: its posterior falls back to the prior.
+    All starts as in TensorFlow Probability's layers, which upstream used: the kernels' means at N(0, 0.1^2), not at
+    `initial`, rho at N(untransformed_scale, spread^2), biases at `initial` + N(0, spread^2).
+
+    Glorot's means are half as large in the pose encoder's wide layers, no larger than the noise of rho = -3, and MR-CNP
+    then never learns: its posterior falls back to the prior.
+
+    initial: dict name -> array; untransformed_scale: the start of rho, before softplus; spread: 0 draws neither.
     """
-    kernels = {name: array.shape for name, array in initial.items() if name.endswith("kernel")}
-    means = {name: rng.normal(0.0, 0.1, shape).astype(np.float32) for name, shape in kernels.items()}
-    rho = {name: np.full(shape, untransformed_scale, np.float32) for name, shape in kernels.items()}
-    return Weights(initial | means, rho)
+
+    def around(start, names, std):
+        return {
+            name: (start(name) + (std and rng.normal(0.0, std, initial[name].shape))).astype(np.float32)
+            for name in names
+        }
+
+    kernels = [name for name in initial if name.endswith("kernel")]
+    biases = [name for name in initial if name.endswith("bias")]
+    means = around(lambda name: np.zeros_like(initial[name]), kernels, 0.1)
+    rho = around(lambda name: np.full(initial[name].shape, untransformed_scale), kernels, spread)
+    return Weights(initial | means | around(initial.get, biases, spread), rho)
 
 
 def gaussian_kl(mean, scale):

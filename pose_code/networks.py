@@ -1,8 +1,9 @@
 """The networks of the pose experiments, as plain functions of a dict of weights.
 
-`init_*` makes the start values (Glorot-uniform kernels, zero biases, as Keras and TF1 do) from a NumPy generator; the
-function of the same name without `init_` runs the network. Weights are an argument and not an attribute because MAML
-differentiates through them and the Bayesian layers draw them.
+`init_*` draws the initial weights from a NumPy generator: biases 0, kernels Glorot-uniform or, where it takes a
+standard deviation, N(0, std^2), which the released code has in places (pose_learners.py says where). The function of
+the same name without `init_` runs the network. Weights are an argument and not an attribute because MAML differentiates
+through them and the Bayesian layers draw them.
 
 Names: "<layer>/kernel" and "<layer>/bias"; `norm<i>/offset` is what normalisation adds.
 """
@@ -27,8 +28,9 @@ def _glorot_uniform(rng, shape):
     return rng.uniform(-limit, limit, shape).astype(np.float32)
 
 
-def _init_layer(rng, name, shape):
-    return {f"{name}/kernel": _glorot_uniform(rng, shape), f"{name}/bias": np.zeros(shape[-1], np.float32)}
+def _init_layer(rng, name, shape, std=None):
+    kernel = _glorot_uniform(rng, shape) if std is None else rng.normal(0.0, std, shape).astype(np.float32)
+    return {f"{name}/kernel": kernel, f"{name}/bias": np.zeros(shape[-1], np.float32)}
 
 
 def _to_compute_dtype(*tensors):
@@ -67,11 +69,11 @@ def _conv(conv, weights, name, x, stride):
     return conv(x, kernel, stride) + bias
 
 
-def init_mlp(rng, name, sizes):
-    """Weights of a multi-layer perceptron with layer sizes [n_in, hidden ..., n_out]."""
+def init_mlp(rng, name, sizes, std=None):
+    """Weights of a multi-layer perceptron with layer sizes [n_in, hidden ..., n_out]. std: of kernels; None: Glorot."""
     weights = {}
     for i, (n_in, n_out) in enumerate(itertools.pairwise(sizes)):
-        weights |= _init_layer(rng, f"{name}{i}", (n_in, n_out))
+        weights |= _init_layer(rng, f"{name}{i}", (n_in, n_out), std)
     return weights
 
 
@@ -117,15 +119,16 @@ def _encode(weights, images, conv):
     return _dense(weights, "code", tf.reshape(x, [images.shape[0], math.prod(x.shape[1:])]))
 
 
-def init_conv_head(rng, dim_w, num_filters, dim_y):
-    """Weights of MAML's head and, apart, the offsets of its normalisation, which are meta-learned but not adapted."""
+def init_conv_head(rng, dim_w, num_filters, dim_y, std_out=None):
+    """Weights of MAML's head and, apart, the offsets of its normalisation, which are meta-learned but not adapted.
+    std_out: of the last layer's kernel; None: Glorot."""
     if dim_w < 1 or math.isqrt(dim_w) ** 2 != dim_w:
         raise UserError(f"--dim_w={dim_w}: MAML's head reads the code as a square image; give a square such as 196")
     weights, offsets = {}, {}
     for i in range(4):
         weights |= _init_layer(rng, f"head{i}", (3, 3, 1 if i == 0 else num_filters, num_filters))
         offsets[f"norm{i}/offset"] = np.zeros(num_filters, np.float32)
-    return weights | _init_layer(rng, "head_out", (num_filters, dim_y)), offsets
+    return weights | _init_layer(rng, "head_out", (num_filters, dim_y), std_out), offsets
 
 
 def _normalize(x, offset, norm):

@@ -22,7 +22,10 @@ pose_learners.define_code_flags()
 
 def main(argv):
     del argv
-    learner = pose_learners.pose_np(stochastic_code=True, beta=FLAGS.beta, kl_on=FLAGS.kl_on)
+    learner = pose_learners.pose_np(
+        stochastic_code=True, beta=FLAGS.beta, kl_on=FLAGS.kl_on,
+        released_init={"lift_divisor": 2, "decoder_std": 0.05},
+    )  # fmt: skip
     pose_learners.run(
         learner,
         method="np_ib",

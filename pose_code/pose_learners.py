@@ -28,6 +28,11 @@ flags.DEFINE_bool(
     "a full turn",
 )  # fmt: skip
 flags.DEFINE_integer("dim_y", 1, "label numbers to predict, the last ones of (x, y, angle)")
+flags.DEFINE_enum(
+    "init", "released", ("released", "glorot"),
+    "initial weights: as the released scripts draw them, or Glorot-uniform kernels, zero biases and one rho for all "
+    "(np_ib then lifts y to dim_w // 4 numbers, not dim_w // 2); which of the two decides whether a CNP memorizes",
+)  # fmt: skip
 
 
 def define_maml_flags(inner_loop=True, **defaults):
@@ -112,7 +117,8 @@ def pose_maml(*, adapt_encoder, bayesian_encoder=False, inner_loop=True, **kwarg
     """Maml on the pose networks with the flags' settings. kwargs: stochastic_code, beta, kl_on of Maml."""
 
     def init(rng):
-        head, offsets = networks.init_conv_head(rng, FLAGS.dim_w, FLAGS.num_filters, FLAGS.dim_y)
+        std_out = 1.0 if FLAGS.init == "released" else None
+        head, offsets = networks.init_conv_head(rng, FLAGS.dim_w, FLAGS.num_filters, FLAGS.dim_y, std_out)
         encoder = _init_encoder(rng, bayesian_encoder, kwargs)
         return {"encoder": encoder, "head": point_weights(head), "offsets": point_weights(offsets)}
 
@@ -132,17 +138,22 @@ def pose_maml(*, adapt_encoder, bayesian_encoder=False, inner_loop=True, **kwarg
     )
 
 
-def pose_np(*, bayesian_encoder=False, bayesian_decoder=False, **kwargs):
-    """NeuralProcess on the pose networks with the flags' settings. kwargs: stochastic_code, beta, kl_on of it."""
+def pose_np(*, bayesian_encoder=False, bayesian_decoder=False, released_init=None, **kwargs):
+    """NeuralProcess on the pose networks with the flags' settings.
+
+    released_init: arguments of `init_neural_process` under --init=released, besides the standard deviation of all
+    kernels up to z. kwargs: stochastic_code, beta, kl_on of NeuralProcess.
+    """
     hidden_r, hidden_g = training.int_list("n_hidden_units_r"), training.int_list("n_hidden_units_g")
 
     def init(rng):
         decoder = init_neural_process(
             rng, dim_w=FLAGS.dim_w, dim_y=FLAGS.dim_y, dim_r=FLAGS.dim_r, dim_z=FLAGS.dim_z, hidden_r=hidden_r,
             hidden_g=hidden_g, deterministic=FLAGS.deterministic,
+            **({"std": 0.05, **(released_init or {})} if FLAGS.init == "released" else {}),
         )  # fmt: skip
         encoder = _init_encoder(rng, bayesian_encoder, kwargs)
-        decoder = gaussian_weights(decoder, FLAGS.var, rng) if bayesian_decoder else point_weights(decoder)
+        decoder = _posterior(decoder, rng) if bayesian_decoder else point_weights(decoder)
         return {"encoder": encoder, "decoder": decoder}
 
     return NeuralProcess(
@@ -159,7 +170,11 @@ def pose_np(*, bayesian_encoder=False, bayesian_decoder=False, **kwargs):
 def _init_encoder(rng, bayesian, kwargs):
     dim_code = FLAGS.dim_w * (2 if kwargs.get("stochastic_code") else 1)
     encoder = networks.init_image_encoder(rng, FLAGS.dim_im, dim_code)
-    return gaussian_weights(encoder, FLAGS.var, rng) if bayesian else point_weights(encoder)
+    return _posterior(encoder, rng) if bayesian else point_weights(encoder)
+
+
+def _posterior(initial, rng):
+    return gaussian_weights(initial, FLAGS.var, rng, spread=0.1 if FLAGS.init == "released" else 0.0)
 
 
 def _override(defaults):

@@ -31,6 +31,8 @@ _MAY_CHANGE = _HOW_ONLY | {
     "data_dir", "eval_episodes", "num_theta_samples", "eval_seed", "eval_batch_size", "eval_num_updates",
     "test_num_updates", "test_update_lr",
 }  # fmt: skip
+# What runs from before a flag did, where it is not the flag's default.
+_BEFORE = {"init": "glorot"}
 _CHECKPOINTS = ("checkpoint-last.npz", "checkpoint-final.npz")
 
 
@@ -191,8 +193,8 @@ def _own_flags():
 
 
 def _with_new_flags(values):
-    """Flags of an earlier run; those that the script has got since are at their defaults."""
-    return {flag.name: flag.default for flag in _own_flags()} | values
+    """Flags of an earlier run; those that the script has got since are as that run was, mostly at their defaults."""
+    return {flag.name: flag.default for flag in _own_flags()} | _BEFORE | values
 
 
 def versions():

@@ -111,10 +111,16 @@ def test_gaussian_weights_give_every_kernel_a_posterior_and_the_start_of_its_mea
     initial = {"a/kernel": np.full((50, 40), 9.0), "a/bias": np.ones(40), "norm0/offset": np.zeros(3)}
     posterior = gaussian_weights(initial, -3.0, np.random.default_rng(0))
     assert posterior.stochastic and set(posterior.rho) == {"a/kernel"} and set(posterior.mean) == set(initial)
-    np.testing.assert_array_equal(posterior.rho["a/kernel"], np.full((50, 40), -3.0))
+    np.testing.assert_allclose(posterior.rho["a/kernel"].std(), 0.1, rtol=0.05)
+    np.testing.assert_allclose(posterior.rho["a/kernel"].mean(), -3.0, atol=0.01)
     np.testing.assert_allclose(posterior.mean["a/kernel"].std(), 0.1, rtol=0.05)
     np.testing.assert_allclose(posterior.mean["a/kernel"].mean(), 0.0, atol=0.01)
-    np.testing.assert_array_equal(posterior.mean["a/bias"], np.ones(40))
+    np.testing.assert_allclose(posterior.mean["a/bias"].std(), 0.1, rtol=0.3)
+    np.testing.assert_allclose(posterior.mean["a/bias"].mean(), 1.0, atol=0.06)
+    plain = gaussian_weights(initial, -3.0, np.random.default_rng(0), spread=0.0)
+    np.testing.assert_array_equal(plain.mean["a/kernel"], posterior.mean["a/kernel"])
+    np.testing.assert_array_equal(plain.mean["a/bias"], np.ones(40))
+    np.testing.assert_array_equal(plain.rho["a/kernel"], np.full((50, 40), -3.0))
 
 
 def encode(theta, x):
