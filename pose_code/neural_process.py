@@ -13,13 +13,13 @@ def init_neural_process(
 ):  # fmt: skip
     """Initial weights of everything behind the encoder: [w, lifted y] -> r_i, mean r -> z, [z, w*] -> y*.
 
-    lift_divisor: y is lifted to dim_w // lift_divisor numbers. std: of the kernels up to z, decoder_std: of the
+    lift_divisor: y is lifted to dim_w // lift_divisor numbers, None: it joins w as it is. std: of the kernels up to z, decoder_std: of the
     decoder's; None: Glorot. Glorot's are several times larger than the released code's 0.05, which makes the signal
     from y to z some 130 times stronger and decides whether a CNP memorizes.
     """
-    dim_lift = max(1, dim_w // lift_divisor)
+    dim_lift = max(1, dim_w // lift_divisor) if lift_divisor else dim_y
     return {
-        **networks.init_mlp(rng, "lift", [dim_y, dim_lift], std),
+        **(networks.init_mlp(rng, "lift", [dim_y, dim_lift], std) if lift_divisor else {}),
         **networks.init_mlp(rng, "pair", [dim_w + dim_lift, *hidden_r, dim_r], std),
         **networks.init_mlp(rng, "task", [dim_r, dim_z if deterministic else 2 * dim_z], std),
         **networks.init_mlp(rng, "decoder", [dim_z + dim_w, *hidden_g, dim_y], decoder_std),

@@ -40,10 +40,12 @@ def make_learner():
         raise UserError(f"--noencoder: --regularizer={FLAGS.regularizer} is on the encoder; give --regularizer=none")
 
     def init(rng):
-        encoder = networks.init_encoder(rng, num_hidden=100) if FLAGS.encoder else Weights({}, {})
+        std = 0.05 if FLAGS.init == "released" else None
+        encoder = networks.init_encoder(rng, num_hidden=100, std=std) if FLAGS.encoder else Weights({}, {})
         decoder = init_neural_process(
             rng, dim_w=FLAGS.dim_w if FLAGS.encoder else DIM_X, dim_y=1, dim_r=FLAGS.dim_r, dim_z=FLAGS.dim_z,
-            hidden_r=[100, 100], hidden_g=[100, 100],
+            hidden_r=[100, 100], hidden_g=[100, 100], lift_divisor=4 if FLAGS.lift_y else None, std=std,
+            decoder_std=std,
         )  # fmt: skip
         return {"encoder": encoder, "decoder": point_weights(decoder)}
 

@@ -27,6 +27,11 @@ def define_flags(betas, **defaults):
         "kl_reduction", "sum", ("sum", "mean"), "over the code's numbers (activations); the sum is Eq. 3's"
     )
     flags.DEFINE_integer("dim_w", 5, "size of the encoder's code", lower_bound=1, upper_bound=65_536)
+    flags.DEFINE_enum(
+        "init", "released", ("released", "glorot"),
+        "initial weights: as the notebooks draw them, the CNP's dense layers N(0, 0.05^2), or all Glorot-uniform "
+        "kernels, zero biases and one rho",
+    )  # fmt: skip
     flags.DEFINE_float("var", -50.0, "start of rho, the posterior scale before softplus (weights)", -100.0, 100.0)
     flags.DEFINE_float("rho_lr", None, "learning rate of rho; unset: that of the means", lower_bound=0.0)
     flags.DEFINE_float("weight_decay", 0.0, "decay of all weights a step, of a posterior's means too", 0.0, 1.0)
@@ -61,12 +66,14 @@ def kl_factor():
     return FLAGS.beta / FLAGS.dim_w if mean else FLAGS.beta
 
 
-def init_encoder(rng, num_hidden):
-    """Weights of `encode`: 21 -> num_hidden -> dim_w, Bayesian with --regularizer=weights; or to mean and scale."""
-    if FLAGS.regularizer == "activations":
-        return point_weights(networks.init_mlp(rng, "encoder", [DIM_X, num_hidden, 2 * FLAGS.dim_w]))
-    initial = networks.init_mlp(rng, "encoder", [DIM_X, num_hidden, FLAGS.dim_w])
-    return gaussian_weights(initial, FLAGS.var, rng) if FLAGS.regularizer == "weights" else point_weights(initial)
+def init_encoder(rng, num_hidden, std=None):
+    """Weights of `encode`: 21 -> num_hidden -> dim_w, Bayesian with --regularizer=weights; or to mean and scale.
+    std: of the kernels without a posterior; None: Glorot."""
+    num_out = FLAGS.dim_w * (2 if FLAGS.regularizer == "activations" else 1)
+    initial = networks.init_mlp(rng, "encoder", [DIM_X, num_hidden, num_out], std)
+    if FLAGS.regularizer != "weights":
+        return point_weights(initial)
+    return gaussian_weights(initial, FLAGS.var, rng, spread=0.1 if FLAGS.init == "released" else 0.0)
 
 
 def encode(weights, x):
