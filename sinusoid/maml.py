@@ -41,8 +41,10 @@ def make_learner():
 
     def init(rng):
         head = init_mlp(rng, "head", [DIM_X if plain else FLAGS.dim_w, 40, 40, 1])
-        encoder = Weights({}, {}) if plain else networks.init_encoder(
-            rng, num_hidden=80 if FLAGS.regularizer == "activations" else 100
+        encoder = (
+            Weights({}, {})
+            if plain
+            else networks.init_encoder(rng, num_hidden=80 if FLAGS.regularizer == "activations" else 100)
         )
         return {"encoder": encoder, "head": point_weights(head), "offsets": Weights({}, {})}
 
