@@ -42,13 +42,13 @@ def measure(script, seconds):
 
     measured = {}
 
-    def time_run(learner, train, val, *, method, run_name, iterations_flag, learning_rate, **kwargs):
+    def time_run(learner, train, val, *, method, run_name, iterations_flag, learning_rates, group_of=None, **kwargs):
         training.configure()
         dtype = tf.bfloat16 if FLAGS.precision == "mixed_bfloat16" else tf.float32
         matmul_rate = _best_matmul_gflops(tf, dtype)
         trial = RunFolder(Path(FLAGS.logdir) / run_name, FLAGS.trial, method, iterations_flag)
-        optimizer_of = optimizers.make(learning_rate, kwargs.get("rho_learning_rate"), kwargs.get("weight_decay", 0.0))
-        run = training.Run(learner, train, val, [trial], FLAGS.summary_every, optimizer_of)
+        optimizer_of = optimizers.make(learning_rates, kwargs.get("weight_decay", 0.0))
+        run = training.Run(learner, train, val, [trial], FLAGS.summary_every, optimizer_of, group_of)
         steps = range(FLAGS.steps_per_call)
         batches = run.sample(train, "train", steps)
         seeds = tf.constant([[(0, step)] for step in steps], tf.int32)

@@ -20,10 +20,14 @@ def load_note(path):
     return _read(path, lambda arrays: json.loads(str(arrays["note"])))
 
 
-def load(path, shapes=None):
+def load(path, shapes=None, partial=False):
     """The checkpoint's arrays, name -> array. Raises UserError if it is damaged, or if its names and shapes are not
-    those of `shapes` (dict name -> tuple): another network's."""
-    arrays = _read(path, lambda stored: {name: stored[name] for name in stored.files if name != "note"})
+    those of `shapes` (dict name -> tuple): another network's. partial: leave what `shapes` does not name."""
+
+    def wanted(name):
+        return name in shapes if partial else name != "note"
+
+    arrays = _read(path, lambda stored: {name: stored[name] for name in stored.files if wanted(name)})
     if shapes is not None and {name: array.shape for name, array in arrays.items()} != shapes:
         raise UserError(f"{path}: holds the weights of another network; use another --logdir or --trial")
     return arrays

@@ -29,8 +29,7 @@ def main(argv):
         method="maml_bbb",
         run_name=f"maml_bbb.beta-{FLAGS.beta:g}.meta_lr-{FLAGS.meta_lr:g}.update_lr-{FLAGS.update_lr:g}",
         iterations_flag="metatrain_iterations",
-        learning_rate=FLAGS.meta_lr,
-        rho_learning_rate=FLAGS.rho_lr,
+        learning_rates={"mean": FLAGS.meta_lr, "rho": FLAGS.rho_lr},
     )
 
 

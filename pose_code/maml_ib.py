@@ -28,7 +28,7 @@ def main(argv):
         method="maml_ib",
         run_name=f"maml_ib.beta-{FLAGS.beta:g}.meta_lr-{FLAGS.meta_lr:g}.update_lr-{FLAGS.update_lr:g}",
         iterations_flag="metatrain_iterations",
-        learning_rate=FLAGS.meta_lr,
+        learning_rates={"mean": FLAGS.meta_lr},
     )
 
 

@@ -30,7 +30,7 @@ def main(argv):
         method="maml_vanilla",
         run_name=f"maml_vanilla.meta_lr-{FLAGS.meta_lr:g}.update_lr-{FLAGS.update_lr:g}{decay}",
         iterations_flag="metatrain_iterations",
-        learning_rate=FLAGS.meta_lr,
+        learning_rates={"mean": FLAGS.meta_lr},
         weight_decay=FLAGS.beta if FLAGS.weight_decay else 0.0,
     )
 

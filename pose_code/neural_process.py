@@ -14,8 +14,8 @@ def init_neural_process(
     """Initial weights of everything behind the encoder: [w, lifted y] -> r_i, mean r -> z, [z, w*] -> y*.
 
     lift_divisor: y is lifted to dim_w // lift_divisor numbers; None: y joins w as it is. std: of the kernels up to z,
-    decoder_std: of the decoder's; None: Glorot. Glorot's are several times larger than the released code's 0.05, which makes the signal
-    from y to z some 130 times stronger and decides whether a CNP memorizes.
+    decoder_std: of the decoder's; None: Glorot. Glorot's are several times larger than the released code's 0.05, which
+    makes the signal from y to z some 130 times stronger and decides whether a CNP memorizes.
     """
     dim_lift = max(1, dim_w // lift_divisor) if lift_divisor else dim_y
     return {

@@ -28,8 +28,7 @@ def main(argv):
         method="np_bbb",
         run_name=f"np_bbb.beta-{FLAGS.beta:g}.update_lr-{FLAGS.update_lr:g}",
         iterations_flag="num_updates",
-        learning_rate=FLAGS.update_lr,
-        rho_learning_rate=FLAGS.rho_lr,
+        learning_rates={"mean": FLAGS.update_lr, "rho": FLAGS.rho_lr},
     )
 
 

@@ -18,6 +18,15 @@ FLAGS = flags.FLAGS
 
 pose_learners.define_np_flags(num_updates=120000, update_lr=5e-4)
 pose_learners.define_code_flags()
+flags.DEFINE_float(
+    "aggregator_lr", 1e-3, "learning rate of lift, pair encoder and r -> z; --update_lr is encoder's and decoder's",
+    lower_bound=0.0,
+)  # fmt: skip
+
+
+def group_of(module, name):
+    """The optimizer group of a weight, for training.run."""
+    return "aggregator" if module == "decoder" and not name.startswith("decoder") else "mean"
 
 
 def main(argv):
@@ -31,7 +40,8 @@ def main(argv):
         method="np_ib",
         run_name=f"np_ib.beta-{FLAGS.beta:g}.update_lr-{FLAGS.update_lr:g}",
         iterations_flag="num_updates",
-        learning_rate=FLAGS.update_lr,
+        learning_rates={"mean": FLAGS.update_lr, "aggregator": FLAGS.aggregator_lr},
+        group_of=group_of,
     )
 
 

@@ -29,7 +29,7 @@ def main(argv):
         method="np_vanilla",
         run_name=f"np_vanilla.update_lr-{FLAGS.update_lr:g}{decay}",
         iterations_flag="num_updates",
-        learning_rate=FLAGS.update_lr,
+        learning_rates={"mean": FLAGS.update_lr},
         weight_decay=FLAGS.beta if FLAGS.weight_decay else 0.0,
     )
 

@@ -30,22 +30,38 @@ class FreshAdam(keras.optimizers.Optimizer):
         self.assign_sub(variable, tf.cast(learning_rate, variable.dtype) * gradient / (tf.abs(gradient) + epsilon))
 
 
-def make(learning_rate, rho_learning_rate, weight_decay):
-    """--optimizer for means and point weights and for rho (None: the rate of the means), Adam with TF1's epsilon.
-    weight_decay: of means and point weights, a step's, as contrib counted it, not times the rate.
-    Returns {"mean", "rho": Keras optimizer}."""
+def with_encoder_group(learning_rates, group_of):
+    """Arguments of training.run, with the encoder's means and point weights in a group "encoder" for
+    --optimizer=fresh_adam_encoder, at the rate of "mean"."""
+    if FLAGS.optimizer != "fresh_adam_encoder":
+        return learning_rates, group_of
 
-    def optimizer(rate, decay=None):
+    def encoder_apart(module, name):
+        return "encoder" if module == "encoder" else group_of(module, name) if group_of else "mean"
+
+    return learning_rates | {"encoder": None}, encoder_apart
+
+
+def make(learning_rates, weight_decay):
+    """--optimizer for each group of weights, Adam with TF1's epsilon.
+
+    learning_rates: dict group -> rate, None for that of "mean". weight_decay: of all groups but "rho", a step's, as
+    contrib counted it, not times the rate. Returns dict group -> Keras optimizer.
+    """
+
+    def optimizer(group, rate, decay):
         if FLAGS.optimizer == "sgd":
             return keras.optimizers.SGD(rate, weight_decay=decay)
-        if FLAGS.optimizer == "fresh_adam":
+        if FLAGS.optimizer == "fresh_adam" or (FLAGS.optimizer == "fresh_adam_encoder" and group in ("encoder", "rho")):
             return FreshAdam(rate, weight_decay=decay)
         return keras.optimizers.Adam(rate, weight_decay=decay, epsilon=1e-8)
 
-    return {
-        "mean": optimizer(learning_rate, weight_decay / learning_rate if weight_decay and learning_rate else None),
-        "rho": optimizer(learning_rate if rho_learning_rate is None else rho_learning_rate),
-    }
+    made = {}
+    for group, rate in learning_rates.items():
+        rate = learning_rates["mean"] if rate is None else rate
+        decays = weight_decay and rate and group != "rho"
+        made[group] = optimizer(group, rate, weight_decay / rate if decays else None)
+    return made
 
 
 def clip(gradients, norm):

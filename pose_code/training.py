@@ -108,8 +108,8 @@ def run(
     method,
     run_name,
     iterations_flag,
-    learning_rate,
-    rho_learning_rate=None,
+    learning_rates,
+    group_of=None,
     weight_decay=0.0,
     eval_num_updates=(),
     other_tasks=None,
@@ -119,13 +119,16 @@ def run(
 
     Args:
       iterations_flag: name of the flag with the number of outer steps in all, those of a checkpoint included.
-      rho_learning_rate: learning rate of the posteriors' rho; None takes learning_rate.
+      learning_rates: of the optimizer of each group of weights, dict group -> rate, None for that of "mean". "mean" has
+        means and point weights, "rho" the posteriors' rho.
+      group_of: (module, name) -> another group, for means and point weights that are not all in "mean".
       weight_decay: of `optimizers.make`, 0 for none.
       eval_num_updates: evaluate also after these numbers of inner-loop steps.
       other_tasks: name -> tasks to evaluate, too; the error is NAME_mse in the result.
       save_examples: write examples.npz too, some held-out tasks' query points and their predictions.
     """
     strategy = configure()
+    learning_rates, group_of = optimizers.with_encoder_group(learning_rates, group_of)
     is_chief = _is_chief(strategy.cluster_resolver)
     iterations = FLAGS[iterations_flag].value
     with contextlib.ExitStack() as locks:
@@ -146,8 +149,8 @@ def run(
         trials.sort(key=lambda trial: trial.step)
         for _, group in itertools.groupby(trials, key=lambda trial: trial.step):
             with strategy.scope():
-                optimizer_of = optimizers.make(learning_rate, rho_learning_rate, weight_decay)
-                run = Run(learner, train, val, list(group), iterations, optimizer_of)
+                optimizer_of = optimizers.make(learning_rates, weight_decay)
+                run = Run(learner, train, val, list(group), iterations, optimizer_of, group_of)
             if FLAGS.train:
                 run.train_loop()
             if is_chief:
@@ -222,23 +225,23 @@ def _cpu_has_bfloat16():
 class Run:
     """Trials of one method at the same iteration, trained side by side. Variables are [trials, ...]."""
 
-    def __init__(self, learner, train, val, trials, iterations, optimizer_of):
+    def __init__(self, learner, train, val, trials, iterations, optimizer_of, group_of=None):
         self.learner, self.train, self.val, self.trials, self.iterations = learner, train, val, trials, iterations
         self.step, self.strategy = trials[0].step, tf.distribute.get_strategy()
         starts = [learner.init(trial.rng("start values")) for trial in trials]
         self.weights = tf.nest.map_structure(lambda *values: tf.Variable(np.stack(values)), *starts)
         self.variables = {}  # the names in a checkpoint
-        groups = {"mean": [], "rho": []}
+        groups = {group: [] for group in optimizer_of}
         for module, weights in self.weights.items():
             for name, variable in weights.mean.items():
                 self.variables[f"{module}/{name}"] = variable
-                groups["mean"].append(variable)
+                groups[group_of(module, name) if group_of else "mean"].append(variable)
             for name, variable in weights.rho.items():
                 self.variables[f"{module}/{name}_rho"] = variable
                 groups["rho"].append(variable)
-        self.optimizers = []  # (optimizer, its variables), for means and point weights, and for rho
+        self.optimizers = []  # (optimizer, its variables) of each group
         for group, variables in groups.items():
-            if variables:
+            if variables and FLAGS.train:
                 optimizer_of[group].build(variables)
                 self.optimizers.append((optimizer_of[group], variables))
                 state = enumerate(optimizer_of[group].variables)
@@ -248,7 +251,8 @@ class Run:
         self.train_steps = tf.function(self._train_steps, autograph=False, jit_compile=FLAGS.jit_compile)
         if trials[0].checkpoint:
             shapes = {name: tuple(variable.shape[1:]) for name, variable in self.variables.items()}
-            arrays = [checkpoints.load(trial.checkpoint, shapes) for trial in trials]
+            # An evaluation leaves the optimizers' state: one with other groups of weights may have trained them.
+            arrays = [checkpoints.load(trial.checkpoint, shapes, partial=not FLAGS.train) for trial in trials]
             for name, variable in self.variables.items():
                 values = [trial_arrays[name] for trial_arrays in arrays]
                 variable.assign(np.stack(values) if len(variable.shape) else values[0])

@@ -70,8 +70,7 @@ def main(argv):
         method=f"sinusoid_cnp_{FLAGS.regularizer}",
         run_name=networks.run_name("cnp", f"update_lr-{FLAGS.update_lr:g}"),
         iterations_flag="num_updates",
-        learning_rate=FLAGS.update_lr,
-        rho_learning_rate=FLAGS.rho_lr,
+        learning_rates={"mean": FLAGS.update_lr, "rho": FLAGS.rho_lr},
         weight_decay=FLAGS.weight_decay,
     )
 

@@ -91,11 +91,11 @@ def table1(runs, prefix):
                 line += [results.mean_std(row["mean"], row["std"]), f"{row['standard_error']:.2f}"]
                 line += [f"{row['minutes']:.1f}"]
         lines.append(f"| {' | '.join(line)} |")
-    on_notebook = [
-        f"{row['method']} {results.mean_std(row['notebook_tasks_mean'], row['notebook_tasks_std'])} ({row['shots']} shots)"
-        for row in rows
-        if row["notebook_tasks_mean"] is not None
-    ]
+    on_notebook = []
+    for row in rows:
+        if row["notebook_tasks_mean"] is not None:
+            error = results.mean_std(row["notebook_tasks_mean"], row["notebook_tasks_std"])
+            on_notebook.append(f"{row['method']} {error} ({row['shots']} shots)")
     if on_notebook:
         lines.append(f"\nOn the notebook's own 100 test tasks: {', '.join(on_notebook)}.")
     text = "\n".join(lines)

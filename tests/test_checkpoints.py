@@ -31,6 +31,15 @@ def test_a_save_that_fails_leaves_the_last_one(tmp_path):
     assert checkpoints.load_note(path) == {"step": 1} and list(tmp_path.iterdir()) == [path]
 
 
+def test_a_partial_load_leaves_the_rest_and_still_refuses_other_shapes(tmp_path):
+    path = tmp_path / "c.npz"
+    checkpoints.save(path, arrays(1.5), {"step": 3})
+    assert set(checkpoints.load(path, {"a/kernel": (2, 3)}, partial=True)) == {"a/kernel"}
+    for other in ({"a/kernel": (2, 4)}, {"b/kernel": (2, 3)}):
+        with pytest.raises(UserError, match="another network"):
+            checkpoints.load(path, other, partial=True)
+
+
 @pytest.mark.parametrize("cut", [0, 1, 100, -1, -30])
 def test_a_truncated_file_is_refused_by_name(tmp_path, cut):
     path = tmp_path / "c.npz"

@@ -126,6 +126,23 @@ def test_a_flagfile_replays_a_run_with_one_change_and_train_false_only_evaluates
     assert {name for name in same if same[name] != other[name]} == {"beta", "eval_episodes"}
 
 
+def load(folder):
+    with np.load(folder / "checkpoint-final.npz") as arrays:
+        return {name: arrays[name] for name in arrays.files if name != "note"}
+
+
+def test_np_ib_s_aggregator_learns_at_its_own_rate(data_dir, tmp_path):
+    for iterations in (0, 1):
+        flags = [f"--num_updates={iterations}", "--update_lr=1e-2", "--aggregator_lr=1e-3"]
+        assert run("np_ib", data_dir, tmp_path / str(iterations), *flags).returncode == 0
+    before, after = (load(next((tmp_path / str(iterations)).iterdir())) for iterations in (0, 1))
+    for name, array in before.items():
+        if name.startswith(("encoder/", "decoder/")):  # Adam's first step is the rate wherever there is a gradient
+            rate = 1e-3 if name.startswith(("decoder/lift", "decoder/pair", "decoder/task")) else 1e-2
+            np.testing.assert_allclose(np.abs(after[name] - array).max(), rate, rtol=1e-2, err_msg=name)
+    assert {name.split("/")[0] for name in after} == {"encoder", "decoder", "adam_mean", "adam_aggregator"}
+
+
 @pytest.mark.parametrize(
     "flags, message",
     [
