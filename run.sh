@@ -56,19 +56,6 @@ QUICK_np_bbb=(--num_updates=4000 --update_lr=1e-3 --rho_lr=2e-3)
 QUICK_maml=("${SMALL_maml[@]}" --metatrain_iterations=300 --summary_every=10 --checkpoint_every=50)
 QUICK_maml_vanilla=("${QUICK_maml[@]}" --noweight_decay)
 QUICK_maml_bbb=("${QUICK_maml[@]}" --beta=1e-4 --var=-5)
-
-# Table 1, chosen by `bash run.sh search_table1` on training amplitudes held out for it. An array with the number of
-# shots at its end adds to the one without.
-TABLE1_SGD=(--optimizer=sgd --clip_norm=10)
-TABLE1_maml_none=("${TABLE1_SGD[@]}" --meta_lr=1e-2 --num_updates=5 --update_lr=0.02 --test_update_lr=0.01)
-TABLE1_maml_activations=("${TABLE1_SGD[@]}" --meta_lr=1e-2 --num_updates=10 --update_lr=0.03 --beta=0.1
-                         --weight_decay=2e-4)
-TABLE1_maml_weights=(--var=-1 --beta=1e-3 --meta_batch_size=25 --update_lr=1e-3 --test_update_lr=5e-4)
-TABLE1_cnp_none=("${TABLE1_SGD[@]}" --update_lr=2e-3)
-TABLE1_cnp_none_10=(--update_lr=4e-3)
-TABLE1_cnp_activations=("${TABLE1_SGD[@]}" --update_lr=1e-2 --meta_batch_size=10 --beta=240 --weight_decay=1.5e-4)
-TABLE1_cnp_activations_10=(--beta=450)
-TABLE1_cnp_weights=(--var=-3 --beta=0.3 --meta_batch_size=10)
 # ---------------------------------------------------------------------------------------------------------------------
 
 ALL_METHODS="finetune maml_vanilla maml_bbb maml_ib np_vanilla np_bbb np_ib np_all_bbb"
@@ -95,9 +82,10 @@ bash run.sh [SUB-COMMAND]
   figure2         error against beta; figure9: against the learning rate. Runs that a table made are used again
   search METHOD   the paper's grids of learning rate and beta, on validation objects taken from the training objects;
                   with a flag: search "np_vanilla --weight_decay"
-  table1          the sinusoid: six methods, 5 and 10 shots, TRIALS trials, five to fifteen minutes on two cores; no data needed
+  table1          the sinusoid by the released notebooks' protocol and by the text's: six methods, 5 and 10 shots,
+                  TRIALS trials, 15 minutes on two cores; no data needed
   figure5, figure6   from the runs of table1: error against inner-loop steps; the first layer's weights
-  search_table1   the settings tried for table1, on training amplitudes held out for it
+  search_table1   the settings tried for the text's protocol, on training amplitudes held out for it
   smoke           the whole road with every script and tiny numbers, some minutes
   test            set-up and all tests
   clean           delete WORK_DIR (models, renders, pickles, logs)
@@ -295,14 +283,16 @@ search() {  # ROW FLAGS...: the paper's grids for a row of a table, on validatio
 
 table1() {
   setup
-  local shots method
-  say "Table 1: six methods, 5 and 10 shots, $TRIALS trials each; five to fifteen minutes on two cores, one cell a core"
-  for shots in 10 5; do
-    for method in cnp_weights maml_weights cnp_activations maml_activations cnp_none maml_none; do  # the longest first
-      local -n settings=TABLE1_$method settings_of_shots=TABLE1_${method}_$shots
-      quoted "sinusoid.${method%_*}" --regularizer="${method#*_}" --update_batch_size="$shots" --logdir="$SINUSOID_DIR" \
-        --num_trials="$TRIALS" "${settings[@]}" ${settings_of_shots[@]+"${settings_of_shots[@]}"}
-      printf '\n'
+  local protocol shots method
+  local -A shots_flag=([released]=test_shots [text]=update_batch_size)  # the notebooks train with 10 in any case
+  say "Table 1: the released protocol and the text's, six methods, 5 and 10 shots, $TRIALS trials each; 15 minutes on two cores"
+  for method in cnp_weights maml_weights cnp_activations maml_activations cnp_none maml_none; do  # the longest first
+    for protocol in released text; do
+      for shots in 10 5; do
+        quoted "sinusoid.${method%_*}" --flagfile="presets/sinusoid/$protocol/$method.cfg" \
+          "--${shots_flag[$protocol]}=$shots" --logdir="$SINUSOID_DIR/$protocol" --num_trials="$TRIALS"
+        printf '\n'
+      done
     done
   done | sweep "$@" || failed=1
   dry "$@" && return
@@ -311,21 +301,25 @@ table1() {
 
 sinusoid_report() {  # FLAGS...
   setup
-  [[ -d $SINUSOID_DIR ]] || die "$SINUSOID_DIR: no runs yet; run: bash run.sh table1"
-  $PY -m sinusoid.report --logdir="$SINUSOID_DIR" "$@"
+  local protocol folders=()
+  for protocol in released text; do
+    [[ ! -d $SINUSOID_DIR/$protocol ]] || folders+=("$SINUSOID_DIR/$protocol")
+  done
+  [[ ${#folders[@]} -gt 0 ]] || die "$SINUSOID_DIR: no runs yet; run: bash run.sh table1"
+  $PY -m sinusoid.report --logdir="$(IFS=,; printf %s "${folders[*]}")" "$@"
 }
 
-search_table1() {  # every setting that was tried, two trials, at 5 shots or the line's; prints their held-out errors
+search_table1() {  # every setting of sinusoid/search.txt, on held-out amplitudes; prints their errors
   setup
-  say "Settings for Table 1, on 4 of the 20 training amplitudes, held out: one to two hours on two cores"
+  say "Settings for the text's protocol, on 4 of the 20 training amplitudes, held out"
   local script line i=0
   while read -r script line; do
     i=$((i + 1))
-    printf 'sinusoid.%s --update_batch_size=5 --num_heldout_amplitudes=4 --num_trials=2 %s ' "$script" "$line"
-    quoted --logdir="$SINUSOID_DIR-search/$i"
+    printf 'sinusoid.%s --num_heldout_amplitudes=4 --num_trials=3 %s ' "$script" "$line"
+    quoted --logdir="$SINUSOID_DIR/search/$i"
     printf '\n'
   done <sinusoid/search.txt | sweep || failed=1
-  $PY -m sinusoid.report --logdir="$SINUSOID_DIR-search" --table1="$SINUSOID_DIR-search/table"
+  $PY -m pose_code.summarize --logdir="$SINUSOID_DIR/search" --out="$SINUSOID_DIR/search/table"
 }
 
 smoke() {

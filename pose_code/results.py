@@ -166,13 +166,12 @@ def markdown(rows):
         "| method | meta-test MSE | the paper | on training tasks | shuffled support | trials | iterations | min |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    methods = [row["method"] for row in rows]
-    for row in rows:
+    names = [row["method"] + (f", {row['shots']} shots" if row["run"].startswith("sinusoid") else "") for row in rows]
+    for name, row in zip(names, rows, strict=True):
         share = f" ({row['share_of_upstream']:.1%} of upstream's)" if row["share_of_upstream"] else ""
-        shots = f", {row['shots']} shots" if row["run"].startswith("sinusoid") else ""
-        settings = f" `{row['preset']}/{row['run']}`" if methods.count(row["method"]) > 1 and not shots else ""
+        settings = f" `{row['preset']}/{row['run']}`" if names.count(name) > 1 else ""
         cells = (
-            row["method"] + shots + settings, mean_std(row["mean"], row["std"]),
+            name + settings, mean_std(row["mean"], row["std"]),
             mean_std(row["paper_mean"], row["paper_std"]), f"{row['train_mean']:.2f}",
             f"{row['shuffled_mean']:.2f}", str(row["trials"]), f"{row['iterations']:,}{share}",
             f"{row['minutes']:.1f}",
