@@ -283,20 +283,21 @@ search() {  # ROW FLAGS...: the paper's grids for a row of a table, on validatio
 
 table1() {
   setup
-  local protocol shots method
-  local -A shots_flag=([released]=test_shots [text]=update_batch_size)  # the notebooks train with 10 in any case
+  local method shots
   say "Table 1: the released protocol and the text's, six methods, 5 and 10 shots, $TRIALS trials each; 15 minutes on two cores"
   for method in cnp_weights maml_weights cnp_activations maml_activations cnp_none maml_none; do  # the longest first
-    for protocol in released text; do
-      for shots in 10 5; do
-        quoted "sinusoid.${method%_*}" --flagfile="presets/sinusoid/$protocol/$method.cfg" \
-          "--${shots_flag[$protocol]}=$shots" --logdir="$SINUSOID_DIR/$protocol" --num_trials="$TRIALS"
-        printf '\n'
-      done
+    table1_run released "$method"  # trains with 10 shots and evaluates with 5 and 10, as the notebooks do
+    for shots in 10 5; do
+      table1_run text "$method" --update_batch_size="$shots"
     done
   done | sweep "$@" || failed=1
   dry "$@" && return
   sinusoid_report --table1=results/table1 --bars=results/table1.png
+}
+
+table1_run() {  # PROTOCOL METHOD FLAGS...: a line for the launcher
+  quoted "sinusoid.${2%_*}" --flagfile="presets/sinusoid/$1/$2.cfg" "${@:3}" --logdir="$SINUSOID_DIR/$1" --num_trials="$TRIALS"
+  printf '\n'
 }
 
 sinusoid_report() {  # FLAGS...

@@ -84,8 +84,8 @@ def load_results(folders):
 
 
 def _shots(used):
-    """K at meta-test, from a run's flags."""
-    return used.get("test_shots") or used.get("update_batch_size")
+    """K at meta-test, the first where there are several, from a run's flags."""
+    return int((used.get("test_shots") or [used.get("update_batch_size") or 0])[0])
 
 
 def group(results):

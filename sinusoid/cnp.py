@@ -19,8 +19,8 @@ from pose_code import training
 from pose_code.bayes_layers import Weights, point_weights
 from pose_code.neural_process import NeuralProcess, init_neural_process
 from pose_data.cli import UserError, run_main
-from sinusoid import networks
-from sinusoid.tasks import DIM_X, points, train_and_test_tasks
+from sinusoid import DIM_X, networks
+from sinusoid.tasks import points, train_and_test_tasks
 
 FLAGS = flags.FLAGS
 
@@ -64,9 +64,12 @@ def make_learner():
 def main(argv):
     del argv
     networks.set_beta(BETAS)
+    train, test, others = train_and_test_tasks()
     training.run(
         make_learner(),
-        *train_and_test_tasks(),
+        train,
+        test,
+        other_vals=others,
         method=f"sinusoid_cnp_{FLAGS.regularizer}",
         run_name=networks.run_name("cnp", f"update_lr-{FLAGS.update_lr:g}"),
         iterations_flag="num_updates",

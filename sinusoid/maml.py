@@ -18,8 +18,8 @@ from pose_code.bayes_layers import Weights, point_weights
 from pose_code.maml import Maml
 from pose_code.networks import init_mlp, mlp
 from pose_data.cli import run_main
-from sinusoid import networks
-from sinusoid.tasks import DIM_X, notebook_tasks, train_and_test_tasks
+from sinusoid import DIM_X, networks
+from sinusoid.tasks import notebook_tasks, train_and_test_tasks
 
 FLAGS = flags.FLAGS
 
@@ -69,16 +69,18 @@ def make_learner():
 def main(argv):
     del argv
     networks.set_beta(BETAS)
+    train, test, others = train_and_test_tasks()
     training.run(
         make_learner(),
-        *train_and_test_tasks(),
+        train,
+        test,
+        other_vals=others | (notebook_tasks() if FLAGS.eval_notebook_tasks else {}),
         method=f"sinusoid_maml_{FLAGS.regularizer}",
         run_name=networks.run_name("maml", f"meta_lr-{FLAGS.meta_lr:g}.update_lr-{FLAGS.update_lr:g}"),
         iterations_flag="metatrain_iterations",
         learning_rates={"mean": FLAGS.meta_lr, "rho": FLAGS.rho_lr},
         weight_decay=FLAGS.weight_decay,
         eval_num_updates=training.int_list("eval_num_updates", minimum=0),
-        other_tasks={"notebook_tasks": notebook_tasks()} if FLAGS.eval_notebook_tasks else {},
     )
 
 

@@ -4,7 +4,7 @@ from absl import flags
 
 from pose_code import networks
 from pose_code.bayes_layers import gaussian_weights, point_weights
-from sinusoid.tasks import DIM_X
+from sinusoid import DIM_X
 
 FLAGS = flags.FLAGS
 
@@ -57,7 +57,7 @@ def run_name(learner, rates):
     """Name of the run folder without its trial: learner ("maml" or "cnp"), regularizer, shots and `rates`."""
     regularizer = "" if FLAGS.regularizer == "none" else f"_{FLAGS.regularizer}.beta-{FLAGS.beta:g}"
     decay = f".weight_decay-{FLAGS.weight_decay:g}" if FLAGS.weight_decay else ""
-    return f"sinusoid_{learner}{regularizer}.shots-{FLAGS.test_shots or FLAGS.update_batch_size}.{rates}{decay}"
+    return f"sinusoid_{learner}{regularizer}.shots-{FLAGS.update_batch_size}.{rates}{decay}"
 
 
 def kl_factor():

@@ -9,6 +9,8 @@ Command: python report.py --logdir=LOGDIR/released,LOGDIR/text --table1=results/
 Cost: some seconds.
 """
 
+import math
+import re
 import statistics
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from absl import flags
 
 from pose_code import checkpoints, figures, results
 from pose_data.cli import UserError, run_main
-from sinusoid.tasks import DIM_X, NUM_AMPLITUDES, U_RANGE
+from sinusoid import DIM_X, NUM_AMPLITUDES, U_RANGE
 
 FLAGS = flags.FLAGS
 
@@ -30,28 +32,55 @@ FIRST_LAYERS = {  # method -> label, name of its layers, in the order of Figure 
     "sinusoid_cnp_activations": ("MR-CNP (A)", "encoder/encoder"),
     "sinusoid_cnp_weights": ("MR-CNP (W)", "encoder/encoder"),
 }
+LABELS = [label for label, _ in FIRST_LAYERS.values()]
 PAPER_FIGURE5 = {  # at 5 shots, read off the figure: inner-loop steps -> MSE
     "MAML": {0: 0.84, 1: 0.79, 5: 0.60, 100: 0.47, 200: 0.46},
     "MR-MAML": {0: 0.72, 1: 0.32, 5: 0.20, 100: 0.16, 200: 0.16},
 }
 
 
+def load_runs(folders):
+    """The sinusoid's of results.load_results, a run with several numbers of test shots once for each."""
+    runs = []
+    for run in results.load_results(folders):
+        if not run["method"].startswith("sinusoid"):
+            continue
+        runs.append(run)
+        for name, numbers in run.get("others", {}).items():
+            if shots := re.fullmatch(r"(\d+)_shots", name):
+                used = run["flags"] | {"test_shots": [shots[1]]}
+                runs.append(run | numbers | {"flags": used, "key": f"{run['method']}@{shots[1]}"})
+    return runs
+
+
 def table_rows(runs):
-    """A dict for each protocol, number of shots and method, in that order. runs: of results.load_results."""
+    """A dict for each protocol, number of shots and method, in that order. runs: of load_runs.
+
+    Means are over the trials whose inner loop diverges on no test task; "diverged" counts the others.
+    """
     rows = []
-    for row, trials in _groups(runs):
+    for row, all_trials in _groups(runs):
+        finite = [trial for trial in all_trials if math.isfinite(trial["meta_test_mse"])]
+        trials = finite or all_trials
+        errors = [trial["meta_test_mse"] for trial in trials]
         per_task = np.mean([trial["per_object"] for trial in trials], axis=0)
-        notebook = [trial["notebook_tasks_mse"] for trial in trials if "notebook_tasks_mse" in trial]
+        on_notebook = f"notebook_{row['shots']}_shots"
+        others = [trial.get("others", {}) for trial in trials]
+        notebook = [numbers[on_notebook]["meta_test_mse"] for numbers in others if on_notebook in numbers]
         rows.append(
             {
                 "protocol": row["preset"],
-                **{name: row[name] for name in ("shots", "method", "mean", "std")},
+                "shots": row["shots"],
+                "method": row["method"],
+                "mean": statistics.mean(errors),
+                "std": results.std(errors),
                 "standard_error": per_task.std(ddof=1) / np.sqrt(len(per_task)),  # over test tasks
-                "trials": row["trials"],
+                "trials": len(all_trials),
+                "diverged": len(all_trials) - len(finite),
                 "notebook_tasks_mean": statistics.mean(notebook) if notebook else None,
                 "notebook_tasks_std": results.std(notebook),
-                "train_mean": row["train_mean"],
-                "shuffled_mean": row["shuffled_mean"],
+                "train_mean": statistics.mean(trial["meta_train_mse"] for trial in trials),
+                "shuffled_mean": statistics.mean(trial["shuffled_support_mse"] for trial in trials),
                 "paper_mean": row["paper_mean"],
                 "paper_std": row["paper_std"],
                 "minutes": row["minutes"] * row["trials"],
@@ -79,17 +108,17 @@ def table1(runs, prefix):
                 f"{row['protocol']}, with different settings; move one of them out"
             )
         at[row["protocol"]] = row
-    columns = [f"{PROTOCOLS.get(protocol, protocol)} | ± | min" for protocol in protocols]
-    lines = [f"| shots | method | the paper | {' | '.join(columns)} |", "|---" * (3 + 3 * len(protocols)) + "|"]
-    for (shots, method), at in sorted(cells.items(), key=lambda item: item[0][0]):
+    headings = [f"{PROTOCOLS.get(protocol, protocol)} | ±" for protocol in protocols]
+    lines = [f"| shots | method | the paper | {' | '.join(headings)} |", "|---" * (3 + 2 * len(protocols)) + "|"]
+    for (shots, method), at in sorted(cells.items(), key=lambda item: (item[0][0], LABELS.index(item[0][1]))):
         first = next(iter(at.values()))
         line = [str(shots), method, results.mean_std(first["paper_mean"], first["paper_std"])]
         for row in map(at.get, protocols):
             if row is None:
-                line += ["-"] * 3
-            else:
-                line += [results.mean_std(row["mean"], row["std"]), f"{row['standard_error']:.2f}"]
-                line += [f"{row['minutes']:.1f}"]
+                line += ["-", "-"]
+                continue
+            diverged = f", {row['diverged']} of {row['trials']} trials diverged" if row["diverged"] else ""
+            line += [results.mean_std(row["mean"], row["std"]) + diverged, f"{row['standard_error']:.2f}"]
         lines.append(f"| {' | '.join(line)} |")
     on_notebook = []
     for row in rows:
@@ -166,7 +195,7 @@ def figure6(runs, path):
         raise UserError(f"--logdir={','.join(FLAGS.logdir)}: no run of sinusoid/; train with bash run.sh table1")
     _write_figure6_table(groups, Path(path).with_suffix(""))
     protocols, fewest = sorted({key[0] for key in groups}), min(shots for _, shots, _ in groups)
-    methods = [label for label, _ in FIRST_LAYERS.values() if any(key[1:] == (fewest, label) for key in groups)]
+    methods = [label for label in LABELS if any(key[1:] == (fewest, label) for key in groups)]
     figure, axes = figures.pyplot().subplots(
         len(methods), len(protocols), figsize=(5 * len(protocols), 2.4 * len(methods)), squeeze=False,
         layout="constrained",
@@ -236,8 +265,7 @@ def _one_hot_measures(first, second):
 
 def main(argv):
     del argv
-    runs = results.load_results(FLAGS.logdir)
-    runs = [run for run in runs if run["method"].startswith("sinusoid")]
+    runs = load_runs(FLAGS.logdir)
     for flag, make in (("table1", table1), ("bars", bars), ("figure5", figure5), ("figure6", figure6)):
         if FLAGS[flag].value:
             make(runs, FLAGS[flag].value)

@@ -11,15 +11,13 @@ from typing import NamedTuple
 import numpy as np
 from absl import flags
 
+from pose_code import training
 from pose_code.pose_dataset import MetaBatch
 from pose_data.cli import UserError
+from sinusoid import AMPLITUDES, DIM_X, NUM_AMPLITUDES, U_RANGE
 
 FLAGS = flags.FLAGS
 
-NUM_AMPLITUDES = 20
-AMPLITUDES = np.linspace(0.1, 4.0, NUM_AMPLITUDES)
-U_RANGE = (-5.0, 5.0)
-DIM_X = 1 + NUM_AMPLITUDES
 NUM_NOTEBOOK_TASKS = 100
 
 flags.DEFINE_string("train_one_hots", "0-19", "train on these of the 20 amplitudes, each with its one-hot: FIRST-LAST")
@@ -33,9 +31,7 @@ flags.DEFINE_integer("num_test_tasks", 600, "test tasks, fixed by --eval_seed", 
 flags.DEFINE_integer(
     "query_size", None, "query points of a training task; unset: --update_batch_size", lower_bound=1, upper_bound=10_000
 )
-flags.DEFINE_integer(
-    "test_shots", None, "K at meta-test; unset: --update_batch_size", lower_bound=1, upper_bound=10_000
-)
+flags.DEFINE_list("test_shots", [], "K at meta-test, one number or several; unset: --update_batch_size")
 flags.DEFINE_integer("test_query_size", 201, "query points of a test task, evenly spaced", 1, 100_000)
 flags.DEFINE_float("test_query_range", 5.0, "their u run from minus this to this", lower_bound=0.0, upper_bound=1e6)
 flags.DEFINE_float("noise_scale", 0.1, "standard deviation of the observation noise of y", lower_bound=0.0)
@@ -147,21 +143,17 @@ def _one_hots(name):
 
 
 def points():
-    """The flags' Points of training and of meta-test tasks."""
+    """The flags' Points of training tasks, and a list of those of meta-test tasks, one for each number of shots."""
     shots, noise = FLAGS.update_batch_size, FLAGS.noise_scale
     train = Points(shots, shots if FLAGS.query_size is None else FLAGS.query_size, noise, noise)
-    test = Points(
-        shots if FLAGS.test_shots is None else FLAGS.test_shots,
-        FLAGS.test_query_size,
-        noise if FLAGS.test_support_noise is None else FLAGS.test_support_noise,
-        FLAGS.test_query_noise,
-        FLAGS.test_query_range,
-    )
-    return train, test
+    support_noise = noise if FLAGS.test_support_noise is None else FLAGS.test_support_noise
+    test = FLAGS.test_query_size, support_noise, FLAGS.test_query_noise, FLAGS.test_query_range
+    return train, [Points(test_shots, *test) for test_shots in training.int_list("test_shots") or [shots]]
 
 
 def train_and_test_tasks():
-    """The flags' training tasks, and the test tasks that --eval_seed fixes. Raises UserError on a wrong flag."""
+    """The flags' training tasks, the test tasks that --eval_seed fixes, and these with the other numbers of test shots,
+    {"10_shots": tasks}. Raises UserError on a wrong flag."""
     trained, num_test = _one_hots("train_one_hots"), FLAGS.num_test_tasks
     held_out = FLAGS.num_heldout_amplitudes
     if not 0 <= held_out < len(trained):
@@ -174,14 +166,15 @@ def train_and_test_tasks():
         amplitudes = AMPLITUDES[heldout[np.arange(num_test) % held_out]]
     else:
         amplitudes = rng.uniform(AMPLITUDES[0], AMPLITUDES[-1], num_test)
-    random_one_hots = rng.choice(_one_hots("test_one_hots"), num_test)
-    return [
-        SinusoidTasks(AMPLITUDES[trained], trained, *points()),
-        SinusoidTasks(amplitudes, random_one_hots, *points()),
-    ]
+    one_hots = rng.choice(_one_hots("test_one_hots"), num_test)
+    train_points, test_points = points()
+    test, *others = (SinusoidTasks(amplitudes, one_hots, train_points, each) for each in test_points)
+    train = SinusoidTasks(AMPLITUDES[trained], trained, train_points, test_points[0])
+    return train, test, {f"{tasks.test_points.shots}_shots": tasks for tasks in others}
 
 
 def notebook_tasks():
-    """NotebookTasks of --test_shots, with one-hots that --eval_seed draws from --test_one_hots."""
-    rng = np.random.default_rng(FLAGS.eval_seed)
-    return NotebookTasks(rng.choice(_one_hots("test_one_hots"), NUM_NOTEBOOK_TASKS), *points())
+    """{"notebook_5_shots": NotebookTasks} of each number of test shots, one-hots drawn by --eval_seed."""
+    train_points, test_points = points()
+    one_hots = np.random.default_rng(FLAGS.eval_seed).choice(_one_hots("test_one_hots"), NUM_NOTEBOOK_TASKS)
+    return {f"notebook_{each.shots}_shots": NotebookTasks(one_hots, train_points, each) for each in test_points}
