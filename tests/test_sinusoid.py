@@ -296,21 +296,18 @@ def rows_of(path):
         return list(csv.DictReader(file))
 
 
+DIVERGING = ("--test_num_updates=50", "--test_update_lr=1e6")
+
+
 def test_the_report_sets_both_protocols_beside_the_paper(tmp_path):
     released, text = tmp_path / "released", tmp_path / "text"
+    flagfile, untrained = f"--flagfile={REPO}/presets/sinusoid/released", "--metatrain_iterations=0"
     for done in (
-        run("maml", released, f"--flagfile={REPO}/presets/sinusoid/released/maml_none.cfg", "--metatrain_iterations=0"),
-        run("cnp", released, f"--flagfile={REPO}/presets/sinusoid/released/cnp_none.cfg", "--num_updates=0"),
-        run("maml", text, "--regularizer=weights", "--metatrain_iterations=0", "--num_trials=2"),
-        run(
-            "maml",
-            text,
-            "--update_batch_size=10",
-            "--metatrain_iterations=0",
-            "--test_update_lr=1e6",
-            "--test_num_updates=50",
-        ),
-        run("maml", text, "--update_batch_size=10", "--metatrain_iterations=0", "--trial=2", "--test_update_lr=0.01"),
+        run("maml", released, f"{flagfile}/maml_none.cfg", untrained),
+        run("cnp", released, f"{flagfile}/cnp_none.cfg", "--num_updates=0"),
+        run("maml", text, "--regularizer=weights", untrained, "--num_trials=2"),
+        run("maml", text, "--update_batch_size=10", untrained),
+        run("maml", text, "--update_batch_size=10", untrained, "--trial=2", *DIVERGING),
     ):
         assert done.returncode == 0, done.stderr
     result = json.loads(next(released.glob("sinusoid_maml*/result.json")).read_text())
@@ -451,7 +448,7 @@ def test_weight_decay_halves_means_and_leaves_the_posterior_s_scale(tmp_path):
 
 
 def test_a_meta_test_that_diverges_says_so(tmp_path):
-    done = run("maml", tmp_path, "--metatrain_iterations=0", "--test_num_updates=50", "--test_update_lr=1e6")
+    done = run("maml", tmp_path, "--metatrain_iterations=0", *DIVERGING)
     assert done.returncode == 0, done.stderr
     assert "meta_test_mse, " in done.stderr and "not finite; take smaller inner steps" in done.stderr
 
