@@ -29,8 +29,8 @@ _HOW_ONLY = {
 # What may differ between the run that wrote a checkpoint and the one that goes on with it.
 _MAY_CHANGE = _HOW_ONLY | {
     "data_dir", "eval_episodes", "num_theta_samples", "eval_seed", "eval_batch_size", "eval_num_updates",
-    "test_num_updates", "test_update_lr", "test_one_hots", "num_test_tasks", "test_query_size", "test_query_range",
-    "test_query_noise", "test_support_noise", "test_mean_code", "eval_notebook_tasks",
+    "test_num_updates", "test_update_lr", "test_shots", "test_one_hots", "num_test_tasks", "test_query_size",
+    "test_query_range", "test_query_noise", "test_support_noise", "test_mean_code", "eval_notebook_tasks",
 }  # fmt: skip
 # What runs from before a flag did, where it is not the flag's default.
 _BEFORE = {"init": "glorot", "kl_reduction": "mean", "num_test_tasks": 100}
