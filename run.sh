@@ -283,12 +283,14 @@ search() {  # ROW FLAGS...: the paper's grids for a row of a table, on validatio
 
 table1() {
   setup
-  local method shots
+  local method shots own
   say "Table 1: the released protocol and the text's, six methods, 5 and 10 shots, $TRIALS trials each; 15 minutes on two cores"
   for method in cnp_weights maml_weights cnp_activations maml_activations cnp_none maml_none; do  # the longest first
     table1_run released "$method"  # trains with 10 shots and evaluates with 5 and 10, as the notebooks do
     for shots in 10 5; do
-      table1_run text "$method" --update_batch_size="$shots"
+      own=$method
+      [[ ! -f presets/sinusoid/text/${method}_$shots.cfg ]] || own=${method}_$shots
+      table1_run text "$own" --update_batch_size="$shots"
     done
   done | sweep "$@" || failed=1
   dry "$@" && return
@@ -296,7 +298,7 @@ table1() {
 }
 
 table1_run() {  # PROTOCOL METHOD FLAGS...: a line for the launcher
-  quoted "sinusoid.${2%_*}" --flagfile="presets/sinusoid/$1/$2.cfg" "${@:3}" --logdir="$SINUSOID_DIR/$1" --num_trials="$TRIALS"
+  quoted "sinusoid.${2%%_*}" --flagfile="presets/sinusoid/$1/$2.cfg" "${@:3}" --logdir="$SINUSOID_DIR/$1" --num_trials="$TRIALS"
   printf '\n'
 }
 
