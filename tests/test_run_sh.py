@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -88,6 +89,27 @@ def test_figure2_uses_the_table_s_runs_at_the_preset_s_beta(run):
     assert "--against=beta" in commands[-1] and "/small-figure2 " in commands[-1]
 
 
+def test_table1_is_both_protocols_presets_and_the_text_s_with_its_own_shots(run, tmp_path):
+    shutil.copytree(REPO / "presets", tmp_path / "a clone/presets")
+    (tmp_path / "a clone/work_dir/sinusoid/text").mkdir(parents=True)
+    runs, commands = run("table1", TRIALS="3")
+    lists = {"released": [], "text": []}
+    for words in runs:
+        protocol = words[-2].removeprefix("--logdir=work_dir/sinusoid/")
+        assert words[-1] == "--num_trials=3" and words[1].startswith(f"--flagfile=presets/sinusoid/{protocol}/")
+        lists[protocol].append((words[0], words[1].rpartition("/")[2].removesuffix(".cfg"), *words[2:-2]))
+    methods = ["cnp_weights", "maml_weights", "cnp_activations", "maml_activations", "cnp_none", "maml_none"]
+    assert lists["released"] == [(f"sinusoid.{method.partition('_')[0]}", method) for method in methods]
+    text = [(script, method, f"--update_batch_size={k}") for script, method in lists["released"] for k in (10, 5)]
+    text[text.index(("sinusoid.cnp", "cnp_activations", "--update_batch_size=10"))] = (
+        "sinusoid.cnp", "cnp_activations_10", "--update_batch_size=10",
+    )  # fmt: skip
+    assert lists["text"] == text
+    assert commands[-1] == (
+        "sinusoid.report --logdir=work_dir/sinusoid/text --table1=results/table1 --bars=results/table1.png"
+    )
+
+
 def test_search_runs_the_grid_on_the_third_split(run):
     runs, commands = run("search", "np_vanilla --weight_decay", TRIALS="1", RATES="1e-4 1e-3", BETAS="0 1")
     assert [words[3:6] for words in runs] == [
@@ -104,7 +126,7 @@ def test_what_did_not_fail_is_summarized_and_the_exit_status_says_that_something
     stub = tmp_path / "a clone/.venv/bin/python"
     stub.write_text(STUB + "[[ $2 != pose_code.sweep ]] || exit 1\n")
     for words in (["table3"], ["quick"], ["figure9"], ["search", "np_ib"], ["table1"], ["search_table1"]):
-        (tmp_path / "a clone/work_dir/sinusoid").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "a clone/work_dir/sinusoid/released").mkdir(parents=True, exist_ok=True)
         (tmp_path / "a clone/sinusoid").mkdir(exist_ok=True)
         (tmp_path / "a clone/sinusoid/search.txt").write_text("maml --beta=1\n")
         done = run(*words, check=False, TRIALS="1")
