@@ -33,7 +33,7 @@ def main(_):
     os.environ["LP_NUM_THREADS"] = "0"  # as in a worker
     mujoco_render.choose_gl_backend()
     from pose_data import scene
-    from pose_data.off_to_stl import read_triangles
+    from pose_data.meshes import read_triangles
 
     with tempfile.TemporaryDirectory() as folder:
         models = mujoco_render.find_models(FLAGS.CAD_dir or embedded_models(folder), ["bottle", "train"])
@@ -43,7 +43,7 @@ def main(_):
             angles = mujoco_render.view_angles(0, class_name, object_name, FLAGS.num_views)
             path, out = models[class_name, object_name], Path(folder) / "rotate" / class_name / object_name
             begun = time.monotonic()
-            mujoco_render.render_object((path, out, angles, FLAGS.image_size, True))
+            mujoco_render.render_object((path, out, angles, FLAGS.image_size, True, None))
             whole += time.monotonic() - begun
             compiled = scene.Scene(read_triangles(path), FLAGS.image_size)
             compiled.render(0.0)

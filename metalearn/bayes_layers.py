@@ -105,14 +105,15 @@ def task_noise(shape, seed):
     return noise if num_replicas == 1 else noise[replica * shape[0] : (replica + 1) * shape[0]]
 
 
-def draw_code(encode, theta, context_x, target_x, seed, stochastic_code, kl_on):
+def draw_code(encode, theta, context_x, target_x, seed, stochastic_code, kl_on, mean_code=False):
     """Code of both sets of a meta-batch, under one theta and in one call of the encoder.
 
     Args:
       encode: (weights, x [n, ...]) -> code [n, dim], or [n, 2 dim] = (mean, untransformed scale) if `stochastic_code`.
       context_x, target_x: [tasks, K, ...] and [tasks, n, ...].
       seed: int tensor [2], for the noise.
-      kl_on: "query" or "context", whose code is held to N(0, I).
+      kl_on: "query" or "support" (or "context", the same), whose code is held to N(0, I).
+      mean_code: take the mean of a stochastic code in place of a draw.
 
     Returns:
       codes [tasks, K, dim] and [tasks, n, dim], and the KL in nats: summed over the code, averaged over points (0
@@ -126,7 +127,7 @@ def draw_code(encode, theta, context_x, target_x, seed, stochastic_code, kl_on):
     if stochastic_code:
         mean, untransformed_scale = tf.split(code, 2, axis=-1)
         scale = tf.nn.softplus(untransformed_scale)
-        code = mean + scale * task_noise(mean.shape, seed)
+        code = mean if mean_code else mean + scale * task_noise(mean.shape, seed)
         regularized = slice(num_context, None) if kl_on == "query" else slice(num_context)
         kl = tf.reduce_mean(gaussian_kl(mean[:, regularized], scale[:, regularized]))
     return code[:, :num_context], code[:, num_context:], kl

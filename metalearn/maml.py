@@ -66,6 +66,7 @@ class Maml:
         stochastic_code=False,
         beta=0.0,
         kl_on="query",
+        test_mean_code=False,
         inner_loop="map",
     ):
         """
@@ -74,7 +75,7 @@ class Maml:
         predict_from_code: (dict of head and offsets, code) -> [n, dim_y].
         test_update_lr: the inner step size at meta-test; None takes update_lr.
         beta: factor of the KL in the outer loss. kl_on: whose code the KL of `stochastic_code` is taken on, the "query"
-        points (Eq. 3) or the "context" points.
+        points (Eq. 3) or the "support" points. test_mean_code: meta-test takes its mean in place of draws.
         inner_loop: "map" adapts to one task after the other, "vectorized" to all at once, with a batch of weights.
         """
         self.init, self.encode, self.predict_from_code = init, encode, predict_from_code
@@ -83,12 +84,13 @@ class Maml:
         self.update_lr, self.stop_grad = update_lr, stop_grad
         self.test_update_lr = update_lr if test_update_lr is None else test_update_lr
         self.beta, self.kl_on, self.inner_loop = beta, kl_on, inner_loop
+        self.test_mean_code = test_mean_code
         self.train_tags = {"pre_mse": "Pre-mse", "mse": f"Post-mse_{num_updates}"}
         self.val_tags = {"pre_mse": "Pre-mse", "mse": f"Post-mse_{test_num_updates}"}
 
     def stochastic(self, weights):
         """Whether predictions with these weights depend on the seed."""
-        return self.stochastic_code or weights["encoder"].stochastic
+        return (self.stochastic_code and not self.test_mean_code) or weights["encoder"].stochastic
 
     def loss(self, weights, batch, seed):
         """Outer loss of one MetaBatch and its metrics. seed: int tensor [2] for theta (one draw a meta-batch)."""
@@ -102,11 +104,11 @@ class Maml:
         and the support MSE before the first (scalar). Not to be differentiated."""
         num_updates = self.test_num_updates if num_updates is None else num_updates
         predictions, pre_mse, _ = self._adapt_and_predict(
-            weights, batch, seed, num_updates, self.test_update_lr, unroll=False
+            weights, batch, seed, num_updates, self.test_update_lr, self.test_mean_code, unroll=False
         )
         return predictions, pre_mse
 
-    def _adapt_and_predict(self, weights, batch, seed, num_updates, update_lr, unroll=True):
+    def _adapt_and_predict(self, weights, batch, seed, num_updates, update_lr, mean_code=False, unroll=True):
         seed_theta, seed_code = tf.unstack(tf.random.split(seed, 2))
         theta, kl = weights["encoder"].sample(seed_theta), weights["encoder"].kl()
         adapted, offsets = weights["head"].mean, weights["offsets"].mean
@@ -116,7 +118,7 @@ class Maml:
         else:
             # All support and query points of the meta-batch in one call: nothing here depends on the task.
             context, target, code_kl = draw_code(
-                self.encode, theta, context, target, seed_code, self.stochastic_code, self.kl_on
+                self.encode, theta, context, target, seed_code, self.stochastic_code, self.kl_on, mean_code
             )
             kl += code_kl
 

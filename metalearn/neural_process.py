@@ -13,13 +13,13 @@ def init_neural_process(
 ):  # fmt: skip
     """Initial weights of everything behind the encoder: [w, lifted y] -> r_i, mean r -> z, [z, w*] -> y*.
 
-    lift_divisor: y is lifted to dim_w // lift_divisor numbers. std: of the kernels up to z, decoder_std: of the
-    decoder's; None: Glorot. The released code has 0.05 up to z. Glorot's kernels make the signal from y to z some
-    hundred times stronger, which decides whether a CNP memorizes.
+    lift_divisor: y is lifted to dim_w // lift_divisor numbers; None: y joins w as it is. std: of the kernels up to z,
+    decoder_std: of the decoder's; None: Glorot. The released code has 0.05 up to z. Glorot's kernels make the signal
+    from y to z some hundred times stronger, which decides whether a CNP memorizes.
     """
-    dim_lift = max(1, dim_w // lift_divisor)
+    dim_lift = max(1, dim_w // lift_divisor) if lift_divisor else dim_y
     return {
-        **layers.init_mlp(rng, "lift", [dim_y, dim_lift], std),
+        **(layers.init_mlp(rng, "lift", [dim_y, dim_lift], std) if lift_divisor else {}),
         **layers.init_mlp(rng, "pair", [dim_w + dim_lift, *hidden_r, dim_r], std),
         **layers.init_mlp(rng, "task", [dim_r, dim_z if deterministic else 2 * dim_z], std),
         **layers.init_mlp(rng, "decoder", [dim_z + dim_w, *hidden_g, dim_y], decoder_std),
@@ -45,22 +45,25 @@ class NeuralProcess:
         stochastic_code=False,
         beta=0.0,
         kl_on="query",
+        test_mean_code=False,
     ):
         """
         init: NumPy generator -> start values, {"encoder", "decoder": Weights}, the latter of `init_neural_process`.
         encode: (dict of the encoder's weights, x [n, ...]) -> code w [n, dim_w].
         beta: factor of the KL in the loss. kl_on: whose code the KL of `stochastic_code` is taken on, the "query"
-        points (Eq. 3) or the "context" points.
+        points (Eq. 3) or the "support" points. test_mean_code: meta-test takes its mean in place of draws.
         """
         self.init, self.encode = init, encode
         self.num_hidden_r, self.num_hidden_g = num_hidden_r, num_hidden_g
         self.deterministic, self.facto = deterministic, facto
         self.stochastic_code, self.beta, self.kl_on = stochastic_code, beta, kl_on
+        self.test_mean_code = test_mean_code
         self.train_tags = self.val_tags = {"mse": "mse"}
 
     def stochastic(self, weights):
         """Whether predictions with these weights depend on the seed."""
-        return self.stochastic_code or not self.deterministic or any(part.stochastic for part in weights.values())
+        code = self.stochastic_code and not self.test_mean_code
+        return code or not self.deterministic or any(part.stochastic for part in weights.values())
 
     def loss(self, weights, batch, seed):
         """Loss of one MetaBatch and its metrics. seed: int tensor [2] for theta (one draw a meta-batch)."""
@@ -70,16 +73,16 @@ class NeuralProcess:
 
     def predict(self, weights, batch, seed):
         """Predictions [tasks, n, dim_y] on the query set; None: a CNP has no error before it sees a support set."""
-        return self._predict(weights, batch, seed)[0], None
+        return self._predict(weights, batch, seed, self.test_mean_code)[0], None
 
-    def _predict(self, weights, batch, seed):
+    def _predict(self, weights, batch, seed, mean_code=False):
         seed_theta, seed_decoder, seed_code, seed_z = tf.unstack(tf.random.split(seed, 4))
         theta, decoder = weights["encoder"].sample(seed_theta), weights["decoder"].sample(seed_decoder)
         w, w_target, code_kl = draw_code(
-            self.encode, theta, batch.context_x, batch.target_x, seed_code, self.stochastic_code, self.kl_on
+            self.encode, theta, batch.context_x, batch.target_x, seed_code, self.stochastic_code, self.kl_on, mean_code
         )
         # pair features [tasks, K, dim_r], aggregated over the support set: r [tasks, dim_r]
-        lifted_y = layers.mlp(decoder, "lift", 1, batch.context_y)
+        lifted_y = layers.mlp(decoder, "lift", 1, batch.context_y) if "lift0/kernel" in decoder else batch.context_y
         r = layers.mlp(decoder, "pair", self.num_hidden_r + 1, tf.concat([w, lifted_y], axis=-1))
         z = layers.mlp(decoder, "task", 1, tf.reduce_mean(r, axis=1))
         if not self.deterministic:

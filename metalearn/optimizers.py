@@ -1,5 +1,7 @@
 """The outer step's optimizer: its flags, and clipping of each trial's gradient by itself, over all replicas."""
 
+import math
+
 import keras
 import tensorflow as tf
 from absl import flags
@@ -7,13 +9,37 @@ from absl import flags
 FLAGS = flags.FLAGS
 
 flags.DEFINE_enum(
-    "optimizer", "adam", ("adam", "sgd"),
-    "of the outer step; Adam enlarges the steps of weights that few tasks train, such as those of a one-hot, and "
-    "memorizes faster for it",
+    "optimizer", "adam", ("adam", "sgd", "fresh_adam", "fresh_adam_encoder"),
+    "of the outer step; fresh_adam: a new Adam at each step, which is nearly the sign of the gradient, for all weights "
+    "or for the encoder's, as in the released MR_MAML notebook",
 )  # fmt: skip
 flags.DEFINE_float(
     "clip_norm", None, "norm to which the outer gradient over all weights is cut; unset: none", lower_bound=1e-9
 )
+
+
+class FreshAdam(keras.optimizers.Optimizer):
+    """Keras's Adam made anew at each step, so that each is a first one: rate * g / (|g| + epsilon / sqrt(1 - beta_2)).
+
+    Gradients far above 3e-6 all take a step of the rate, as do those of a weight that few tasks train, such as a
+    one-hot's, or that only a penalty reaches.
+    """
+
+    def update_step(self, gradient, variable, learning_rate):
+        epsilon = 1e-7 / math.sqrt(1.0 - 0.999)
+        self.assign_sub(variable, tf.cast(learning_rate, variable.dtype) * gradient / (tf.abs(gradient) + epsilon))
+
+
+def with_encoder_group(learning_rates, group_of):
+    """Arguments of training.run, with the encoder's means and point weights in a group "encoder" for
+    --optimizer=fresh_adam_encoder, at the rate of "mean"."""
+    if FLAGS.optimizer != "fresh_adam_encoder":
+        return learning_rates, group_of
+
+    def encoder_apart(module, name):
+        return "encoder" if module == "encoder" else group_of(module, name) if group_of else "mean"
+
+    return learning_rates | {"encoder": None}, encoder_apart
 
 
 def make(learning_rates, weight_decay):
@@ -23,16 +49,18 @@ def make(learning_rates, weight_decay):
     contrib counted it, not times the rate. Returns dict group -> Keras optimizer.
     """
 
-    def optimizer(rate, decay=None):
+    def optimizer(group, rate, decay):
         if FLAGS.optimizer == "sgd":
             return keras.optimizers.SGD(rate, weight_decay=decay)
+        if FLAGS.optimizer == "fresh_adam" or (FLAGS.optimizer == "fresh_adam_encoder" and group in ("encoder", "rho")):
+            return FreshAdam(rate, weight_decay=decay)
         return keras.optimizers.Adam(rate, weight_decay=decay, epsilon=1e-8)
 
     made = {}
     for group, rate in learning_rates.items():
         rate = learning_rates["mean"] if rate is None else rate
         decays = weight_decay and rate and group != "rho"
-        made[group] = optimizer(rate, weight_decay / rate if decays else None)
+        made[group] = optimizer(group, rate, weight_decay / rate if decays else None)
     return made
 
 

@@ -16,7 +16,7 @@ from metalearn.files import atomic_path
 
 # method -> label, the paper's meta-test MSE (mean, std over 5 trials), upstream's iterations, in the order of the
 # paper's tables. "+wd" is the same script under --weight_decay, on by default for MAML: 5.39 stands at both. "@5" is 5
-# shots of the sinusoid, with weight decay or without.
+# shots of the sinusoid at meta-test.
 Method = collections.namedtuple("Method", "label paper upstream_iterations")
 METHODS = {
     "lookup": Method("look-up of {shots} views", None, None),
@@ -37,13 +37,13 @@ METHODS = {
     "sinusoid_maml_weights@5": Method("MR-MAML (W)", (0.16, 0.04), 15000),
     "sinusoid_cnp_none@5": Method("CNP", (0.91, 0.10), 30000),
     "sinusoid_cnp_activations@5": Method("MR-CNP (A)", (0.10, 0.01), 30000),
-    "sinusoid_cnp_weights@5": Method("MR-CNP (W)", (0.11, 0.02), 30000),
+    "sinusoid_cnp_weights@5": Method("MR-CNP (W)", (0.11, 0.02), 120000),
     "sinusoid_maml_none@10": Method("MAML", (0.13, 0.01), 15000),
     "sinusoid_maml_activations@10": Method("MR-MAML (A)", (0.07, 0.02), 10000),
     "sinusoid_maml_weights@10": Method("MR-MAML (W)", (0.06, 0.01), 15000),
     "sinusoid_cnp_none@10": Method("CNP", (0.92, 0.05), 30000),
     "sinusoid_cnp_activations@10": Method("MR-CNP (A)", (0.09, 0.01), 30000),
-    "sinusoid_cnp_weights@10": Method("MR-CNP (W)", (0.09, 0.01), 30000),
+    "sinusoid_cnp_weights@10": Method("MR-CNP (W)", (0.09, 0.01), 120000),
 }
 _PAIRS = {
     (METHODS[plain].label, METHODS[regularized].label)
@@ -70,7 +70,7 @@ def load_results(folders):
                 result = json.loads(path.read_text())
                 used = result["flags"]
                 if result["method"].startswith("sinusoid"):
-                    suffix = f"@{used['update_batch_size']}"
+                    suffix = f"@{_shots(used)}"
                 else:
                     suffix = "+wd" if used.get("weight_decay") else ""
                 result["key"] = result["method"] + suffix
@@ -82,6 +82,11 @@ def load_results(folders):
     if not results:
         raise UserError(f"--logdir={','.join(map(str, folders))}: no result.json below; train something first")
     return results
+
+
+def _shots(used):
+    """K at meta-test, the first where there are several, from a run's flags."""
+    return int((used.get("test_shots") or [used.get("update_batch_size") or 0])[0])
 
 
 def group(results):
@@ -120,7 +125,7 @@ def table(results):
         rows.append(
             {
                 "method": label(first),
-                "shots": used.get("update_batch_size"),
+                "shots": _shots(used),
                 "trials": len(trials),
                 "mean": statistics.mean(errors),
                 "std": std(errors),
@@ -162,13 +167,12 @@ def markdown(rows):
         "| method | meta-test MSE | the paper | on training tasks | shuffled support | trials | iterations | min |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    methods = [row["method"] for row in rows]
-    for row in rows:
+    names = [row["method"] + (f", {row['shots']} shots" if row["run"].startswith("sinusoid") else "") for row in rows]
+    for name, row in zip(names, rows, strict=True):
         share = f" ({row['share_of_upstream']:.1%} of upstream's)" if row["share_of_upstream"] else ""
-        shots = f", {row['shots']} shots" if row["run"].startswith("sinusoid") else ""
-        settings = f" `{row['preset']}/{row['run']}`" if methods.count(row["method"]) > 1 and not shots else ""
+        settings = f" `{row['preset']}/{row['run']}`" if names.count(name) > 1 else ""
         cells = (
-            row["method"] + shots + settings, mean_std(row["mean"], row["std"]),
+            name + settings, mean_std(row["mean"], row["std"]),
             mean_std(row["paper_mean"], row["paper_std"]), f"{row['train_mean']:.2f}",
             f"{row['shuffled_mean']:.2f}", str(row["trials"]), f"{row['iterations']:,}{share}",
             f"{row['minutes']:.1f}",

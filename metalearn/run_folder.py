@@ -30,12 +30,15 @@ _HOW_ONLY = {
 # What may differ between the run that wrote a checkpoint and the one that goes on with it.
 _MAY_CHANGE = _HOW_ONLY | {
     "data_dir", "eval_episodes", "num_theta_samples", "eval_seed", "eval_batch_size", "eval_num_updates",
-    "test_num_updates", "test_update_lr",
+    "test_num_updates", "test_update_lr", "test_shots", "test_one_hots", "num_test_tasks", "test_query_size",
+    "test_query_range", "test_query_noise", "test_support_noise", "test_mean_code", "eval_notebook_tasks",
 }  # fmt: skip
 # What only training reads. An evaluation (--train=False) takes it from the checkpoint, for its record.
 _TRAINING_ONLY = {"init", "distinct_tasks", "batch_norm_gradient", "rho_lr", "aggregator_lr"}
 # What runs from before a flag did, where that is not the flag's default; aggregator_lr: the rate of the means.
-_BEFORE = {"init": "glorot", "distinct_tasks": True, "aggregator_lr": None}
+_BEFORE = {
+    "init": "glorot", "distinct_tasks": True, "aggregator_lr": None, "kl_reduction": "mean", "num_test_tasks": 100,
+}  # fmt: skip
 _CHECKPOINTS = ("checkpoint-last.npz", "checkpoint-final.npz")
 
 
@@ -203,7 +206,10 @@ def _own_flags():
 
 def _with_new_flags(values):
     """Flags of an earlier run; those that the script has got since are as that run was, mostly at their defaults."""
-    return {flag.name: flag.default for flag in _own_flags()} | _BEFORE | values
+    before = dict(_BEFORE)
+    if amplitudes := values.get("num_train_amplitudes"):  # the first ones; --train_one_hots has taken its place
+        before["train_one_hots"] = f"0-{amplitudes - 1}"
+    return {flag.name: flag.default for flag in _own_flags()} | before | values
 
 
 def versions():

@@ -93,6 +93,7 @@ def run(
     group_of=None,
     weight_decay=0.0,
     eval_num_updates=(),
+    other_vals=None,
     save_examples=False,
 ):
     """Train `learner` on the tasks `train`, evaluate it on both, write <logdir>/<run_name>.trial-N/result.json.
@@ -104,9 +105,11 @@ def run(
       group_of: (module, name) -> another group, for means and point weights that are not all in "mean".
       weight_decay: of `optimizers.make`, 0 for none.
       eval_num_updates: evaluate also after these numbers of inner-loop steps.
+      other_vals: name -> more held-out tasks, whose numbers the result has under "others".
       save_examples: write examples.npz too, some held-out tasks' query points and their predictions.
     """
     strategy = devices.configure()
+    learning_rates, group_of = optimizers.with_encoder_group(learning_rates, group_of)
     is_chief = devices.is_chief(strategy)
     iterations = FLAGS[iterations_flag].value
     with contextlib.ExitStack() as locks:
@@ -132,7 +135,7 @@ def run(
             if FLAGS.train:
                 run.train_loop()
             if is_chief:
-                run.finish(eval_num_updates, save_examples)
+                run.finish(eval_num_updates, other_vals or {}, save_examples)
 
 
 class Run:
@@ -189,7 +192,7 @@ class Run:
     def weights_of(self, i):
         return tf.nest.map_structure(lambda variable: variable[i], self.weights)
 
-    def finish(self, eval_num_updates, save_examples):
+    def finish(self, eval_num_updates, other_vals, save_examples):
         """Final checkpoint, evaluation and result of each trial."""
         if FLAGS.train:
             self.save("checkpoint-final.npz")
@@ -203,15 +206,17 @@ class Run:
                 "num_draws": FLAGS.num_theta_samples if self.learner.stochastic(weights) else 1,
                 "batch_size": FLAGS.eval_batch_size or FLAGS.meta_batch_size,
             }  # fmt: skip
-            numbers = evaluation.protocol(functools.partial(self.predict, weights), self.train, self.val, **settings)
-            if eval_num_updates:
-                errors = {}
-                for num_updates in eval_num_updates:  # a tensor: one graph for all
-                    predict = functools.partial(self.predict, weights, num_updates=tf.constant(num_updates))
-                    errors[num_updates] = float(evaluation.evaluate(predict, self.val, **settings)[0].mean())
-                numbers["mse_by_num_updates"] = errors
+            numbers = self.evaluate(weights, self.val, eval_num_updates, settings)
+            if other_vals:
+                numbers["others"] = {
+                    name: self.evaluate(weights, val, eval_num_updates, settings) for name, val in other_vals.items()
+                }
             # An inner loop can diverge: a task's gradient may be larger at meta-test than any in training.
-            diverged = [name for name, value in numbers.items() if not np.isfinite(tf.nest.flatten(value or 0.0)).all()]
+            diverged = [
+                name
+                for name, value in numbers.items()
+                if not all(np.isfinite(number) for number in tf.nest.flatten(value) if number is not None)
+            ]
             if diverged:
                 print(
                     f"warning: {trial.folder}: {', '.join(diverged)} not finite; take smaller inner steps",
@@ -223,6 +228,17 @@ class Run:
                 )
             trial.seconds += time.monotonic() - start
             trial.write_result(numbers | evaluation.names_of(self.val))
+
+    def evaluate(self, weights, val, eval_num_updates, settings):
+        """The numbers of a result on the held-out tasks `val`. settings: of evaluation.protocol."""
+        numbers = evaluation.protocol(functools.partial(self.predict, weights), self.train, val, **settings)
+        if eval_num_updates:
+            errors = {}
+            for num_updates in eval_num_updates:  # a tensor: one graph for all
+                predict = functools.partial(self.predict, weights, num_updates=tf.constant(num_updates))
+                errors[num_updates] = float(evaluation.evaluate(predict, val, **settings)[0].mean())
+            numbers["mse_by_num_updates"] = errors
+        return numbers
 
     def _train_steps(self, batches, seeds):
         """Outer steps: gradients of the learner's loss, one update a group.

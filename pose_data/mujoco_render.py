@@ -7,14 +7,16 @@ DATA/rotate/<class>/<number>/<view>.png (500x500, grey) and label_<class><number
 [view, x, y, angle] as the paper's code wrote them: x and y in metres (constant), the angle in radians in [0, 2 pi).
 
 Costs about 20 ms of CPU a view in software OpenGL: one to two minutes for 67 models x 100 views on two cores.
-Run again after an interruption: only what is missing is rendered, to the same images.
+Run again after an interruption: only what is missing is rendered, to the same images, and all views of a model that was
+replaced since.
 """
 
 import concurrent.futures
+import errno
+import hashlib
 import json
 import os
 import shutil
-import subprocess
 import sys
 import zlib
 from pathlib import Path
@@ -27,39 +29,13 @@ from metalearn import workers
 from metalearn.cli import UserError, run_main
 from metalearn.files import atomic_path
 from pose_data import contact_sheet, rotate_folder
-from pose_data.off_to_stl import SUFFIXES, read_triangles
+from pose_data.meshes import SUFFIXES, define_up_flag, read_triangles
+from pose_data.opengl import choose_gl_backend
 
 FLAGS = flags.FLAGS
 
 SETTINGS_FILE = "render_settings.json"
-
-GL_PROBE = """
-import mujoco
-from mujoco.{backend} import GLContext
-context = GLContext(8, 8)
-context.make_current()
-mujoco.MjrContext(mujoco.MjModel.from_xml_string("<mujoco/>"), mujoco.mjtFontScale.mjFONTSCALE_100)
-"""
-
-
-def choose_gl_backend():
-    """Set MUJOCO_GL to a back end that works here: the one it names, else a window's, EGL or OSMesa.
-
-    Each is tried in a process of its own, since a failed one leaves PyOpenGL bound to it. Call this before
-    MuJoCo is imported; raises UserError when none works.
-    """
-    asked = os.environ.get("MUJOCO_GL")
-    has_display = os.environ.get("DISPLAY") or sys.platform in ("darwin", "win32")
-    for backend in [asked.lower()] if asked else ["glfw"] * bool(has_display) + ["egl", "osmesa"]:
-        command = [sys.executable, "-c", GL_PROBE.format(backend=backend)]
-        probe = subprocess.run(command, env={**os.environ, "MUJOCO_GL": backend}, capture_output=True, check=False)
-        if probe.returncode == 0:
-            os.environ["MUJOCO_GL"] = backend
-            return
-    raise UserError(
-        (f"MUJOCO_GL={asked} does not work here" if asked else "no OpenGL to render with")
-        + "; on Debian or Ubuntu install libegl1 and libgl1-mesa-dri (for MUJOCO_GL=egl) or libosmesa6 (osmesa)"
-    )
+MODEL_FILE = ".model.json"  # in the folder of an object
 
 
 def find_models(cad_dir, classes_to_skip):
@@ -120,16 +96,22 @@ def view_angles(seed, class_name, object_name, num_views):
 def render_object(task):
     """Render the missing views of one object and return how many.
 
-    task: (model path, folder, angles, image size, whether to cull faces).
+    task: (model path, folder, angles, image size, whether to cull faces, `up` as in read_triangles).
     """
     from pose_data import scene  # here: the parent process needs no OpenGL
 
-    model_path, folder, angles, image_size, cull_faces = task
-    missing = missing_views(folder, len(angles))
+    model_path, folder, angles, image_size, cull_faces, up = task
+    identity = identify(model_path)
+    missing = missing_views(folder, len(angles), identity)
     if not missing:
         return 0
-    object_scene = scene.Scene(read_triangles(model_path), image_size, cull_faces)
+    object_scene = scene.Scene(read_triangles(model_path, up), image_size, cull_faces)
     folder.mkdir(parents=True, exist_ok=True)
+    if rendered_model(folder) != identity:  # first the old views go, so that no kill leaves them beside new ones
+        for path in rotate_folder.image_paths(folder).values():
+            path.unlink()
+        with atomic_path(folder / MODEL_FILE) as temporary:
+            temporary.write_text(json.dumps(identity) + "\n")
     rotate_folder.write_labels(folder, scene.OBJECT_X, scene.OBJECT_Y, angles)
     with concurrent.futures.ThreadPoolExecutor(1) as pool:  # a view is compressed while the next one is drawn
         saves = [pool.submit(_save, object_scene.render(angles[view]), folder / f"{view}.png") for view in missing]
@@ -145,18 +127,41 @@ def _save(image, path):
         Image.fromarray(image[:, :, 0]).save(temporary, compress_level=1, compress_type=zlib.Z_RLE)
 
 
-def missing_views(folder, num_views):
-    """Return the numbers of the views that are not yet in `folder`; all of them when its label file is missing."""
-    done = rotate_folder.image_paths(folder) if rotate_folder.label_path(folder).exists() else {}
+def missing_views(folder, num_views, identity):
+    """Return the numbers of the views that are not yet in `folder`; all of them when its label file is missing or the
+    views are of another model than that of `identity`."""
+    is_same = rotate_folder.label_path(folder).exists() and rendered_model(folder) == identity
+    done = rotate_folder.image_paths(folder) if is_same else {}
     return [view for view in range(num_views) if view not in done]
+
+
+def identify(model_path):
+    """Return {"file": name, "size": in bytes, "sha256": of its bytes} of a model file; the name alone if it cannot be
+    read, which is said when it is to be rendered."""
+    name = os.fsencode(model_path.name).decode(errors="backslashreplace")
+    try:
+        data = model_path.read_bytes()
+    except OSError:
+        return {"file": name}
+    return {"file": name, "size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def rendered_model(folder):
+    """Return the identity of the model whose views are in `folder`, None when it is not known."""
+    try:
+        return json.loads((folder / MODEL_FILE).read_text())
+    except (FileNotFoundError, ValueError, RecursionError):
+        return None
 
 
 def try_render_object(task):
     """Return (model path, number of views rendered, None), or (model path, 0, why it cannot be rendered)."""
     try:
         return task[0], render_object(task), None
-    except OSError:  # a full disk, no permission to write: no fault of the model
-        raise
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:  # a full disk, no permission to write: no fault of the model
+            raise
+        return task[0], 0, f"{error.strerror}; give its class or the model a shorter name"
     except Exception as error:  # whatever is wrong with one model, the others are rendered and this one is named
         return task[0], 0, " ".join(str(error).split()) or type(error).__name__
 
@@ -190,14 +195,15 @@ def main(_):
         shutil.rmtree(rotate_dir)
     if FLAGS.overwrite:
         (data_dir / SETTINGS_FILE).unlink(missing_ok=True)
-    settings = {name: FLAGS[name].value for name in ("seed", "num_views", "image_size", "cull_faces")}
+    settings = {name: FLAGS[name].value for name in ("seed", "num_views", "image_size", "cull_faces", "up")}
     check_settings(data_dir, {"CAD_dir": str(Path(FLAGS.CAD_dir).resolve()), **settings})
 
     tasks = []
     for (class_name, object_name), path in models.items():
         angles = view_angles(FLAGS.seed, class_name, object_name, FLAGS.num_views)
-        tasks.append((path, rotate_dir / class_name / object_name, angles, FLAGS.image_size, FLAGS.cull_faces))
-    todo = [task for task in tasks if missing_views(task[1], FLAGS.num_views)]
+        folder = rotate_dir / class_name / object_name
+        tasks.append((path, folder, angles, FLAGS.image_size, FLAGS.cull_faces, FLAGS.up))
+    todo = [task for task in tasks if missing_views(task[1], FLAGS.num_views, identify(task[0]))]
     print(f"{len(tasks)} objects in {len({class_name for class_name, _ in models})} classes, {len(todo)} to render")
     num_failed, progress = 0, workers.Progress("rendered", len(todo))
 
@@ -218,7 +224,7 @@ def main(_):
         if others:
             _warn(f"{len(others)} more objects are left from other runs: {min(others)}")
     if num_failed:
-        raise UserError(f"{num_failed} of {len(tasks)} objects failed: mend or remove the models named above")
+        raise UserError(f"{num_failed} of {len(tasks)} objects failed: fix or remove the models named above")
     print(f"all {len(tasks)} objects x {FLAGS.num_views} views are in {rotate_dir}")
 
 
@@ -234,6 +240,7 @@ def define_flags():
         "cull_faces", True, "Draw no faces that look away from the camera, as the paper's code. --nocull_faces is for "
         "models whose faces point inwards or are open sheets, of which parts are missing in the contact sheet.",
     )  # fmt: skip
+    define_up_flag()
     flags.DEFINE_integer("num_workers", workers.default_num_workers(), "Processes.", 1, workers.MAX_NUM_WORKERS)
     flags.DEFINE_list("classes_to_skip", ["bottle", "train"], "Classes left out, as in the paper's code.")
     flags.DEFINE_bool("overwrite", False, "Delete DATA_DIR/rotate first.")

@@ -10,6 +10,7 @@ import numpy as np
 
 from metalearn.cli import UserError
 from metalearn.files import atomic_path
+from pose_data.file_kinds import other_kind
 
 # NumPy 2 renamed the module in which arrays are rebuilt; NumPy 1 knows, and NumPy 2 still accepts, the old name.
 _NEW_GLOBAL = b"cnumpy._core.multiarray\n_reconstruct\n"
@@ -174,5 +175,7 @@ def load(path):
         except OSError:
             raise
         except Exception as error:  # a damaged pickle can raise nearly anything
-            why = str(error)[:200] or type(error).__name__
+            file.seek(0)
+            kind = other_kind(file.read(32))
+            why = f"it is {kind}" if kind else str(error)[:200] or type(error).__name__
             raise UnreadablePickleError(f"{path}: not a usable pickle: {why}") from error

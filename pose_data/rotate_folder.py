@@ -1,6 +1,8 @@
 """The folder that mujoco_render.py fills: <class>/<object>/<view>.png and <class>/<object>/label_<class><object>."""
 
 import contextlib
+import hashlib
+import os
 import pickle
 import warnings
 from pathlib import Path
@@ -14,6 +16,7 @@ from pose_data import pickles
 
 MAX_IMAGE_SIZE = 4096  # pixels; the renders of the paper have 500
 MAX_NUM_VIEWS = 100_000
+MAX_NAME_BYTES = 230  # file systems take 255; the name of a temporary file is longer
 
 
 def object_folders(data_dir):
@@ -35,7 +38,10 @@ def object_folders(data_dir):
 
 def label_path(folder):
     """Return the path of the label file in the object folder <class>/<object>."""
-    return folder / f"label_{folder.parent.name}{folder.name}"
+    name = f"label_{folder.parent.name}{folder.name}"
+    if len(os.fsencode(name)) > MAX_NAME_BYTES:
+        name = f"label_{hashlib.sha256(os.fsencode(name)).hexdigest()}"
+    return folder / name
 
 
 def write_labels(folder, x, y, angles):
@@ -80,7 +86,8 @@ def image_paths(folder):
     """
     views = {}
     for path in folder.iterdir():
-        if path.suffix == ".png" and not path.name.startswith("."):
+        # The label file of an object named x.png ends so, too.
+        if path.suffix == ".png" and not path.name.startswith(".") and path != label_path(folder):
             if not path.stem.isdecimal() or path.stem != str(int(path.stem)):
                 raise UserError(f"{path}: not a view; their names are 0.png, 1.png, ...; remove it")
             views[int(path.stem)] = path

@@ -18,12 +18,12 @@ from metalearn.bayes_layers import Weights, point_weights
 from metalearn.cli import run_main
 from metalearn.layers import init_mlp, mlp
 from metalearn.maml import Maml
-from sinusoid import networks
-from sinusoid.tasks import DIM_X, train_and_test_tasks
+from sinusoid import DIM_X, networks
+from sinusoid.tasks import notebook_tasks, train_and_test_tasks
 
 FLAGS = flags.FLAGS
 
-BETAS = {"weights": 5e-5, "activations": 5.0}
+BETAS = {"weights": 5e-5, "activations": 1.0}
 networks.define_flags(BETAS)
 flags.DEFINE_integer("num_updates", 1, "inner-loop steps in training", lower_bound=0, upper_bound=1000)
 flags.DEFINE_integer("test_num_updates", 100, "inner-loop steps at meta-test", lower_bound=0, upper_bound=100_000)
@@ -33,6 +33,7 @@ flags.DEFINE_bool("stop_grad", False, "first-order MAML: no gradient through any
 flags.DEFINE_float("meta_lr", 1e-3, "learning rate of the outer step", lower_bound=0.0)
 flags.DEFINE_integer("metatrain_iterations", 15000, "outer steps", lower_bound=0)
 flags.DEFINE_list("eval_num_updates", "0,1,2,5,10,20,50,100,150,200", "also evaluate after these steps (Figure 5)")
+flags.DEFINE_bool("eval_notebook_tasks", False, "also evaluate on the released notebook's own 100 test tasks")
 
 
 def make_learner():
@@ -40,7 +41,11 @@ def make_learner():
 
     def init(rng):
         head = init_mlp(rng, "head", [DIM_X if plain else FLAGS.dim_w, 40, 40, 1])
-        encoder = Weights({}, {}) if plain else networks.init_encoder(rng)
+        encoder = (
+            Weights({}, {})
+            if plain
+            else networks.init_encoder(rng, num_hidden=80 if FLAGS.regularizer == "activations" else 100)
+        )
         return {"encoder": encoder, "head": point_weights(head), "offsets": Weights({}, {})}
 
     return Maml(
@@ -56,6 +61,7 @@ def make_learner():
         stochastic_code=FLAGS.regularizer == "activations",
         beta=networks.kl_factor(),
         kl_on=FLAGS.kl_on,
+        test_mean_code=FLAGS.test_mean_code,
         inner_loop="vectorized",
     )
 
@@ -63,9 +69,12 @@ def make_learner():
 def main(argv):
     del argv
     networks.set_beta(BETAS)
+    train, test, others = train_and_test_tasks()
     training.run(
         make_learner(),
-        *train_and_test_tasks(FLAGS.update_batch_size, FLAGS.eval_seed),
+        train,
+        test,
+        other_vals=others | (notebook_tasks() if FLAGS.eval_notebook_tasks else {}),
         method=f"sinusoid_maml_{FLAGS.regularizer}",
         run_name=networks.run_name("maml", f"meta_lr-{FLAGS.meta_lr:g}.update_lr-{FLAGS.update_lr:g}"),
         iterations_flag="metatrain_iterations",

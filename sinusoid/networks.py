@@ -4,7 +4,7 @@ from absl import flags
 
 from metalearn import layers
 from metalearn.bayes_layers import gaussian_weights, point_weights
-from sinusoid.tasks import DIM_X
+from sinusoid import DIM_X
 
 FLAGS = flags.FLAGS
 
@@ -21,14 +21,24 @@ def define_flags(betas, **defaults):
     )
     defaults_text = ", ".join(f"{beta:g} for {name}" for name, beta in betas.items())
     flags.DEFINE_float(
-        "beta", None, f"beta in Eq. 3 (KL averaged over the code's numbers) and Eq. 5 (summed over weights); unset: "
-        f"upstream's, {defaults_text}", lower_bound=0.0,
-    )  # fmt: skip
+        "beta", None, f"beta in Eq. 3 and Eq. 5; unset: the notebooks', {defaults_text}", lower_bound=0.0
+    )
+    flags.DEFINE_enum(
+        "kl_reduction", "sum", ("sum", "mean"), "over the code's numbers (activations); the sum is Eq. 3's"
+    )
     flags.DEFINE_integer("dim_w", 5, "size of the encoder's code", lower_bound=1, upper_bound=65_536)
+    flags.DEFINE_enum(
+        "init", "released", ("released", "glorot"),
+        "initial weights: as the notebooks draw them, the CNP's dense layers N(0, 0.05^2), or all Glorot-uniform "
+        "kernels, zero biases and one rho",
+    )  # fmt: skip
     flags.DEFINE_float("var", -50.0, "start of rho, the posterior scale before softplus (weights)", -100.0, 100.0)
     flags.DEFINE_float("rho_lr", None, "learning rate of rho; unset: that of the means", lower_bound=0.0)
     flags.DEFINE_float("weight_decay", 0.0, "decay of all weights a step, of a posterior's means too", 0.0, 1.0)
-    flags.DEFINE_enum("kl_on", "query", ("query", "context"), "whose code the KL is on (activations)")
+    flags.DEFINE_enum(
+        "kl_on", "query", ("query", "support", "context"), "whose code the KL is on (activations); context is support"
+    )
+    flags.DEFINE_bool("test_mean_code", False, "at meta-test the mean code in place of draws (activations)")
     common = {
         "update_batch_size": 5, "meta_batch_size": 1, "summary_every": 500, "steps_per_call": 500,
         "checkpoint_every": 5000, "eval_episodes": 1, "eval_batch_size": 100, "num_threads": 1,
@@ -52,15 +62,18 @@ def run_name(learner, rates):
 
 def kl_factor():
     """What multiplies the KL as pose_code computes it, a sum over weights or over the code's numbers."""
-    return FLAGS.beta / FLAGS.dim_w if FLAGS.regularizer == "activations" else FLAGS.beta
+    mean = FLAGS.regularizer == "activations" and FLAGS.kl_reduction == "mean"
+    return FLAGS.beta / FLAGS.dim_w if mean else FLAGS.beta
 
 
-def init_encoder(rng):
-    """Weights of `encode`: 21 -> 100 -> dim_w, Bayesian with --regularizer=weights; or 21 -> 80 -> mean and scale."""
-    if FLAGS.regularizer == "activations":
-        return point_weights(layers.init_mlp(rng, "encoder", [DIM_X, 80, 2 * FLAGS.dim_w]))
-    initial = layers.init_mlp(rng, "encoder", [DIM_X, 100, FLAGS.dim_w])
-    return gaussian_weights(initial, FLAGS.var, rng) if FLAGS.regularizer == "weights" else point_weights(initial)
+def init_encoder(rng, num_hidden, std=None):
+    """Weights of `encode`: 21 -> num_hidden -> dim_w, Bayesian with --regularizer=weights; or to mean and scale.
+    std: of the kernels without a posterior; None: Glorot."""
+    num_out = FLAGS.dim_w * (2 if FLAGS.regularizer == "activations" else 1)
+    initial = layers.init_mlp(rng, "encoder", [DIM_X, num_hidden, num_out], std)
+    if FLAGS.regularizer != "weights":
+        return point_weights(initial)
+    return gaussian_weights(initial, FLAGS.var, rng, spread=0.1 if FLAGS.init == "released" else 0.0)
 
 
 def encode(weights, x):

@@ -1,14 +1,16 @@
-"""Table 1 and Figures 5 and 6 from the runs below a folder.
+"""Table 1 and Figures 5 and 6 from the runs below some folders, a protocol each (released, text).
 
-1. --table1=PREFIX: PREFIX.md and .csv, each cell beside the paper's, with its settings and minutes; --bars=FILE.png.
-2. --figure5=FILE.png: meta-test MSE of the MAML methods against inner-loop steps.
+1. --table1=PREFIX: PREFIX.md and .csv, the paper beside each protocol; --bars=FILE.png.
+2. --figure5=FILE.png: meta-test MSE of the MAML methods against inner-loop steps, and what the paper's figure has.
 3. --figure6=FILE.png: the first layers' weights, a row an input: u, then the 20 of the one-hot; FILE.md and .csv: how
    large the one-hot's rows are.
 
-Command: python report.py --logdir=LOGDIR --table1=results/table1
+Command: python report.py --logdir=LOGDIR/released,LOGDIR/text --table1=results/table1
 Cost: some seconds.
 """
 
+import math
+import re
 import statistics
 from pathlib import Path
 
@@ -17,174 +19,245 @@ from absl import flags
 
 from metalearn import checkpoints, figures, results
 from metalearn.cli import UserError, run_main
-from sinusoid.tasks import NUM_AMPLITUDES, U_GRID
+from sinusoid import DIM_X, NUM_AMPLITUDES, U_RANGE
 
 FLAGS = flags.FLAGS
 
-COLUMNS = ("shots", "method", "mean", "std", "trials", "paper_mean", "paper_std", "minutes")
-_OUTER = ("optimizer", "clip_norm", "meta_batch_size")
-_MAML = (
-    *_OUTER, "meta_lr", "update_lr", "test_update_lr", "num_updates", "test_num_updates", "metatrain_iterations",
-)  # fmt: skip
-_CNP = (*_OUTER, "update_lr", "num_updates")
-_WEIGHTS = ("beta", "var", "rho_lr", "num_theta_samples")
-_ACTIVATIONS = ("beta", "num_theta_samples")
-SETTINGS = {
-    "MAML": _MAML, "MR-MAML (A)": _ACTIVATIONS + _MAML, "MR-MAML (W)": _WEIGHTS + _MAML,
-    "CNP": _CNP, "MR-CNP (A)": _ACTIVATIONS + _CNP, "MR-CNP (W)": _WEIGHTS + _CNP,
-}  # fmt: skip
-_USUAL = {"dim_w": 5, "dim_z": 5, "kl_on": "query", "weight_decay": 0.0}  # named where it is something else
+PROTOCOLS = {"released": "released protocol", "text": "the text's protocol"}  # folder -> heading
 FIRST_LAYERS = {  # method -> label, name of its layers, in the order of Figure 6's panels
     "sinusoid_maml_none": ("MAML", "head/head"),
-    "sinusoid_cnp_none": ("CNP", "encoder/encoder"),
     "sinusoid_maml_activations": ("MR-MAML (A)", "encoder/encoder"),
-    "sinusoid_cnp_activations": ("MR-CNP (A)", "encoder/encoder"),
     "sinusoid_maml_weights": ("MR-MAML (W)", "encoder/encoder"),
+    "sinusoid_cnp_none": ("CNP", "encoder/encoder"),
+    "sinusoid_cnp_activations": ("MR-CNP (A)", "encoder/encoder"),
     "sinusoid_cnp_weights": ("MR-CNP (W)", "encoder/encoder"),
+}
+LABELS = [label for label, _ in FIRST_LAYERS.values()]
+PAPER_FIGURE5 = {  # at 5 shots, read off the figure: inner-loop steps -> MSE
+    "MAML": {0: 0.84, 1: 0.79, 5: 0.60, 100: 0.47, 200: 0.46},
+    "MR-MAML": {0: 0.72, 1: 0.32, 5: 0.20, 100: 0.16, 200: 0.16},
 }
 
 
-def table1(runs, prefix):
-    """Writes PREFIX.md and .csv and prints the Markdown. runs: of results.load_results."""
-    lines = [
-        "| shots | method | this code | the paper | on training tasks | min | settings |",
-        "|---|---|---|---|---|---|---|",
-    ]
+def load_runs(folders):
+    """The sinusoid's of results.load_results, a run with several numbers of test shots once for each."""
+    runs = []
+    for run in results.load_results(folders):
+        if not run["method"].startswith("sinusoid"):
+            continue
+        runs.append(run)
+        for name, numbers in run.get("others", {}).items():
+            if shots := re.fullmatch(r"(\d+)_shots", name):
+                used = run["flags"] | {"test_shots": [shots[1]]}
+                runs.append(run | numbers | {"flags": used, "key": f"{run['method']}@{shots[1]}"})
+    return runs
+
+
+def table_rows(runs):
+    """A dict for each protocol, number of shots and method, in that order. runs: of load_runs.
+
+    Means are over the trials whose inner loop diverges on no test task; "diverged" counts the others.
+    """
     rows = []
-    for row, (_, trials) in zip(results.table(runs), results.group(runs), strict=True):
-        row["minutes"] *= row["trials"]
-        used = trials[0]["flags"]
-        names = [*SETTINGS[row["method"]], *(name for name, usual in _USUAL.items() if used.get(name, usual) != usual)]
-        settings = ", ".join(
-            f"{name} {value if isinstance(value, str) else f'{value:g}'}"
-            for name in names if (value := used[name]) is not None
-        )  # fmt: skip
-        cells = (
-            str(row["shots"]), row["method"], results.mean_std(row["mean"], row["std"]),
-            results.mean_std(row["paper_mean"], row["paper_std"]), f"{row['train_mean']:.2f}",
-            f"{row['minutes']:.1f}", settings,
-        )  # fmt: skip
-        lines.append(f"| {' | '.join(cells)} |")
-        rows.append({name: row[name] for name in COLUMNS})
+    for row, all_trials in _groups(runs):
+        finite = [trial for trial in all_trials if math.isfinite(trial["meta_test_mse"])]
+        trials = finite or all_trials
+        errors = [trial["meta_test_mse"] for trial in trials]
+        per_task = np.mean([trial["per_object"] for trial in trials], axis=0)
+        on_notebook = f"notebook_{row['shots']}_shots"
+        others = [trial.get("others", {}) for trial in trials]
+        notebook = [numbers[on_notebook]["meta_test_mse"] for numbers in others if on_notebook in numbers]
+        rows.append(
+            {
+                "protocol": row["preset"],
+                "shots": row["shots"],
+                "method": row["method"],
+                "mean": statistics.mean(errors),
+                "std": results.std(errors),
+                "standard_error": per_task.std(ddof=1) / np.sqrt(len(per_task)),  # over test tasks
+                "trials": len(all_trials),
+                "diverged": len(all_trials) - len(finite),
+                "notebook_tasks_mean": statistics.mean(notebook) if notebook else None,
+                "notebook_tasks_std": results.std(notebook),
+                "train_mean": statistics.mean(trial["meta_train_mse"] for trial in trials),
+                "shuffled_mean": statistics.mean(trial["shuffled_support_mse"] for trial in trials),
+                "paper_mean": row["paper_mean"],
+                "paper_std": row["paper_std"],
+                "minutes": row["minutes"] * row["trials"],
+            }
+        )
+    return rows
+
+
+def _groups(runs):
+    """[(row of results.table, its trials)] by protocol, shots and method."""
+    groups = zip(results.table(runs), (trials for _, trials in results.group(runs)), strict=True)
+    return sorted(groups, key=lambda group: (group[0]["preset"], group[0]["shots"]))
+
+
+def table1(runs, prefix):
+    """Writes PREFIX.md and .csv and prints the Markdown."""
+    rows = table_rows(runs)
+    protocols = sorted({row["protocol"] for row in rows})
+    cells = {}
+    for row in rows:
+        at = cells.setdefault((row["shots"], row["method"]), {})
+        if row["protocol"] in at:
+            raise UserError(
+                f"--logdir={','.join(FLAGS.logdir)}: {row['method']} at {row['shots']} shots twice in a folder "
+                f"{row['protocol']}, with different settings; move one of them out"
+            )
+        at[row["protocol"]] = row
+    headings = [f"{PROTOCOLS.get(protocol, protocol)} | ±" for protocol in protocols]
+    lines = [f"| shots | method | the paper | {' | '.join(headings)} |", "|---" * (3 + 2 * len(protocols)) + "|"]
+    for (shots, method), at in sorted(cells.items(), key=lambda item: (item[0][0], LABELS.index(item[0][1]))):
+        first = next(iter(at.values()))
+        line = [str(shots), method, results.mean_std(first["paper_mean"], first["paper_std"])]
+        for row in map(at.get, protocols):
+            if row is None:
+                line += ["-", "-"]
+                continue
+            diverged = f", {row['diverged']} of {row['trials']} trials diverged" if row["diverged"] else ""
+            line += [results.mean_std(row["mean"], row["std"]) + diverged, f"{row['standard_error']:.2f}"]
+        lines.append(f"| {' | '.join(line)} |")
+    on_notebook = []
+    for row in rows:
+        if row["notebook_tasks_mean"] is not None:
+            error = results.mean_std(row["notebook_tasks_mean"], row["notebook_tasks_std"])
+            on_notebook.append(f"{row['method']} {error} ({row['shots']} shots)")
+    if on_notebook:
+        lines.append(f"\nOn the notebook's own 100 test tasks: {', '.join(on_notebook)}.")
     text = "\n".join(lines)
     print(text)
     results.write_table(prefix, text, rows)
 
 
 def bars(runs, path):
-    """Table 1 as bars with standard deviations, the paper's beside ours, a panel a number of shots."""
-    rows = results.table(runs)
-    all_shots = sorted({row["shots"] for row in rows})
-    figure, axes = figures.pyplot().subplots(
-        1, len(all_shots), figsize=(4.5 * len(all_shots), 3.2), squeeze=False, layout="constrained"
-    )
-    for axis, shots in zip(axes[0], all_shots, strict=True):
-        figures.draw_bars(axis, [row for row in rows if row["shots"] == shots])
-        axis.set_title(f"{shots} shots")
-    axes[0][0].legend()
+    """Table 1 as bars with standard deviations, the paper's beside ours: a row per protocol."""
+    rows = table_rows(runs)
+    figure, panels = _panels(rows)
+    for (protocol, shots), axis in panels.items():
+        figures.draw_bars(axis, [row for row in rows if (row["protocol"], row["shots"]) == (protocol, shots)])
+        axis.set_ylim(0, 1.6)
+    next(iter(panels.values())).legend()
     figures.save_figure(figure, path)
 
 
-def figure5(runs, path):
-    """Meta-test MSE against inner-loop steps, mean and standard deviation over trials, a panel a number of shots."""
-    curves = {}
-    for result in runs:
-        if "mse_by_num_updates" in result:
-            key = result["flags"]["update_batch_size"], result["method"]
-            curves.setdefault(key, []).append(result["mse_by_num_updates"])
-    all_shots = sorted({shots for shots, _ in curves})
-    if not all_shots:
-        raise UserError(f"--logdir={','.join(FLAGS.logdir)}: no run of sinusoid/maml.py; train with bash run.sh table1")
+def _panels(rows):
+    """A figure, and {(protocol, shots): axis} for dicts with these names: a row a protocol, a column a shot number."""
+    protocols, all_shots = (sorted({row[name] for row in rows}) for name in ("protocol", "shots"))
+    size = 4.5 * len(all_shots), 3.3 * len(protocols)
     figure, axes = figures.pyplot().subplots(
-        1, len(all_shots), figsize=(4.5 * len(all_shots), 3.4), squeeze=False, layout="constrained"
+        len(protocols), len(all_shots), figsize=size, squeeze=False, layout="constrained"
     )
-    for axis, shots in zip(axes[0], all_shots, strict=True):
-        for method, (label, _) in FIRST_LAYERS.items():
-            if trials := curves.get((shots, method)):
-                steps = [int(step) for step in trials[0]]
-                errors = np.array([[trial[str(step)] for step in steps] for trial in trials])
-                axis.errorbar(
-                    steps,
-                    errors.mean(axis=0),
-                    errors.std(axis=0),
-                    label=label,
-                    marker="o",
-                    markersize=3,
-                    capsize=2,
-                )
+    panels = {}
+    for protocol, line in zip(protocols, axes, strict=True):
+        for shots, axis in zip(all_shots, line, strict=True):
+            axis.set_title(f"{PROTOCOLS.get(protocol, protocol)}, {shots} shots", fontsize=10)
+            panels[protocol, shots] = axis
+    return figure, panels
+
+
+def figure5(runs, path):
+    """Meta-test MSE against inner-loop steps, mean and standard deviation over trials, and the paper's at 5 shots."""
+    runs = [run for run in runs if "mse_by_num_updates" in run]
+    if not runs:
+        raise UserError(f"--logdir={','.join(FLAGS.logdir)}: no run of sinusoid/maml.py; train with bash run.sh table1")
+    figure, panels = _panels(table_rows(runs))
+    for row, trials in _groups(runs):
+        axis = panels[row["preset"], row["shots"]]
+        steps = [int(step) for step in trials[0]["mse_by_num_updates"]]
+        errors = np.array([[trial["mse_by_num_updates"][str(step)] for step in steps] for trial in trials])
+        axis.errorbar(
+            steps, errors.mean(axis=0), errors.std(axis=0), label=row["method"], marker="o", markersize=3, capsize=2
+        )
+    for (_, shots), axis in panels.items():
+        for label, curve in PAPER_FIGURE5.items() if shots == 5 else ():
+            axis.plot(list(curve), list(curve.values()), "x:", color="grey", label=f"the paper's {label}")
         axis.set_xscale("symlog", linthresh=1)
-        axis.set(title=f"{shots} shots", xlabel="inner-loop steps at meta-test", ylabel="meta-test MSE", ylim=(0, None))
-        ticks = [step for step in steps if step != 150]  # its label would touch its neighbours
-        axis.set_xticks(ticks, ticks, fontsize=7)
-    axes[0][0].legend()
+        axis.set(xlabel="inner-loop steps at meta-test", ylabel="meta-test MSE", ylim=(0, 1.5))
+        axis.set_xticks([0, 1, 2, 5, 10, 20, 50, 100, 200], [0, 1, 2, 5, 10, 20, 50, 100, 200], fontsize=7)
+    next(iter(panels.values())).legend(fontsize=8)
     figures.save_figure(figure, path)
 
 
 def figure6(runs, path):
-    """The first layers' weights (a posterior's means) of the first trials at the fewest shots, a panel a method, and
-    beside the image as .md and .csv: what `_of_one_hot` says of all trials."""
-    groups, methods = {}, list(FIRST_LAYERS)
-    for result in sorted(runs, key=lambda result: result["trial"]):
-        _, name = FIRST_LAYERS[result["method"]]
-        weights = checkpoints.load(result["folder"] / "checkpoint-final.npz")
-        layers = [(weights[f"{name}{i}/kernel"], weights[f"{name}{i}/bias"]) for i in range(2)]
-        if result["method"].endswith("activations"):  # the code's means, without their scales
-            layers[1] = tuple(array[..., : array.shape[-1] // 2] for array in layers[1])
-        used = result["flags"]
-        key = used["update_batch_size"], methods.index(result["method"]), used.get("weight_decay", 0.0)
-        groups.setdefault(key, []).append((layers, [result["meta_test_mse"], *_of_one_hot(*layers)]))
+    """The first layers' weights (a posterior's means) of the first trials at the fewest shots, a row a method, a column
+    a protocol, and beside the image as .md and .csv: what `_one_hot_measures` says of all trials."""
+    groups = {
+        (row["preset"], row["shots"], FIRST_LAYERS[trials[0]["method"]][0]): [
+            (layers := _first_layers(trial), [trial["meta_test_mse"], *_one_hot_measures(*layers)])
+            for trial in sorted(trials, key=lambda trial: trial["trial"])
+        ]
+        for row, trials in _groups(runs)
+    }
     if not groups:
         raise UserError(f"--logdir={','.join(FLAGS.logdir)}: no run of sinusoid/; train with bash run.sh table1")
     _write_figure6_table(groups, Path(path).with_suffix(""))
-    shown = [key for key in sorted(groups) if key[0] == min(groups)[0]]
-    num_rows = (len(shown) + 1) // 2
+    protocols, fewest = sorted({key[0] for key in groups}), min(shots for _, shots, _ in groups)
+    methods = [label for label in LABELS if any(key[1:] == (fewest, label) for key in groups)]
     figure, axes = figures.pyplot().subplots(
-        num_rows, 2, figsize=(10, 2.6 * num_rows), squeeze=False, layout="constrained"
-    )
-    for axis in axes.flat[len(shown) :]:
-        axis.axis("off")
-    for axis, key in zip(axes.flat, shown, strict=False):
-        [(kernel, _), _], (_, _, ratio, _) = groups[key][0]
-        limit = np.abs(kernel).max()
-        image = axis.imshow(kernel, cmap="RdBu", vmin=-limit, vmax=limit, aspect="auto", interpolation="nearest")
-        decay = f", weight decay {key[2]:g}" if key[2] else ""
-        title = f"{FIRST_LAYERS[methods[key[1]]][0]}{decay}\none-hot rows / u row {ratio:.2f}"
-        axis.set_title(title, fontsize=10)
-        axis.set_xlabel("hidden unit")
-        axis.set_yticks([0, 1, 20], ["u", "one-hot 1", "one-hot 20"], fontsize=7)
-        figure.colorbar(image, ax=axis)
+        len(methods), len(protocols), figsize=(5 * len(protocols), 2.4 * len(methods)), squeeze=False,
+        layout="constrained",
+    )  # fmt: skip
+    for method, line in zip(methods, axes, strict=True):
+        for protocol, axis in zip(protocols, line, strict=True):
+            if (protocol, fewest, method) not in groups:
+                axis.axis("off")
+                continue
+            [(kernel, _), _], (_, _, ratio, _) = groups[protocol, fewest, method][0]
+            limit = np.abs(kernel).max()
+            image = axis.imshow(kernel, cmap="RdBu", vmin=-limit, vmax=limit, aspect="auto", interpolation="nearest")
+            title = f"{method}, {PROTOCOLS.get(protocol, protocol)}\none-hot rows / u row {ratio:.2f}"
+            axis.set_title(title, fontsize=10)
+            axis.set_xlabel("hidden unit")
+            axis.set_yticks([0, 1, 20], ["u", "one-hot 1", "one-hot 20"], fontsize=7)
+            figure.colorbar(image, ax=axis)
     figures.save_figure(figure, path)
 
 
+def _first_layers(result):
+    """The first two layers on (u, one-hot), each (kernel [n_in, n_out], bias [n_out])."""
+    weights = checkpoints.load(result["folder"] / "checkpoint-final.npz")
+    _, name = FIRST_LAYERS[result["method"]]
+    if f"{name}0/kernel" not in weights:
+        name = "decoder/pair"  # a CNP without an encoder; its last row is that of y
+    layers = [(weights[f"{name}{i}/kernel"], weights[f"{name}{i}/bias"]) for i in range(2)]
+    if result["method"].endswith("activations"):  # the code's means, without their scales
+        layers[1] = tuple(array[..., : array.shape[-1] // 2] for array in layers[1])
+    layers[0] = layers[0][0][:DIM_X], layers[0][1]
+    return layers
+
+
 def _write_figure6_table(groups, prefix):
-    """groups: (shots, index in FIRST_LAYERS, weight decay) -> trials, each (layers, [meta-test MSE, *_of_one_hot])."""
-    labels = [label for label, _ in FIRST_LAYERS.values()]
+    """groups: (protocol, shots, label) -> trials, each (layers, [meta-test MSE, *_one_hot_measures])."""
     measures = {
         "mse": "MSE", "norm": "norm of the one-hot's rows", "ratio": "/ of u's row",
         "share": "of the second layer's variance",
     }  # fmt: skip
-    lines = [f"| shots | method | weight decay | {' | '.join(measures.values())} | trials |", "|---" * 8 + "|"]
+    lines = [f"| protocol | shots | method | {' | '.join(measures.values())} | trials |", "|---" * 8 + "|"]
     rows = []
-    for (shots, method, decay), trials in sorted(groups.items()):
-        row = {"shots": shots, "method": labels[method], "weight_decay": decay}
+    for (protocol, shots, method), trials in groups.items():
+        row = {"protocol": protocol, "shots": shots, "method": method}
         cells = []
         for measure, values in zip(measures, zip(*(values for _, values in trials), strict=True), strict=True):
             row[f"{measure}_mean"], row[f"{measure}_std"] = statistics.mean(values), results.std(values)
             cells.append(results.mean_std(row[f"{measure}_mean"], row[f"{measure}_std"]))
         rows.append(row | {"trials": len(trials)})
-        lines.append(f"| {shots} | {row['method']} | {decay:g} | {' | '.join(cells)} | {len(trials)} |")
+        lines.append(f"| {protocol} | {shots} | {method} | {' | '.join(cells)} | {len(trials)} |")
     text = "\n".join(lines)
     print(text)
     results.write_table(prefix, text, rows)
 
 
-def _of_one_hot(first, second):
+def _one_hot_measures(first, second):
     """first, second: the first two layers, each (kernel [n_in, n_out], bias [n_out]). Returns the mean norm of the
     one-hot's rows of the first kernel, that norm over the norm of u's row, and the share of the variance of the second
-    layer's output over u and one-hots that there is at a fixed u."""
+    layer's output over u and one-hots that remains at a fixed u."""
     norms = np.linalg.norm(first[0], axis=1)
-    u, one_hots = np.tile(U_GRID[:, None, None], (1, NUM_AMPLITUDES, 1)), np.eye(NUM_AMPLITUDES)
-    x = np.concatenate([u, np.broadcast_to(one_hots, (len(U_GRID), *one_hots.shape))], axis=-1)
+    grid = np.linspace(*U_RANGE, 201)
+    u, one_hots = np.tile(grid[:, None, None], (1, NUM_AMPLITUDES, 1)), np.eye(NUM_AMPLITUDES)
+    x = np.concatenate([u, np.broadcast_to(one_hots, (len(grid), *one_hots.shape))], axis=-1)
     output = np.maximum(x @ first[0] + first[1], 0.0) @ second[0] + second[1]
     share = output.var(axis=1).mean(axis=0).sum() / output.var(axis=(0, 1)).sum()
     return norms[1:].mean(), norms[1:].mean() / norms[0], share
@@ -192,8 +265,7 @@ def _of_one_hot(first, second):
 
 def main(argv):
     del argv
-    runs = results.load_results(FLAGS.logdir)
-    runs = [run for run in runs if run["method"].startswith("sinusoid")]
+    runs = load_runs(FLAGS.logdir)
     for flag, make in (("table1", table1), ("bars", bars), ("figure5", figure5), ("figure6", figure6)):
         if FLAGS[flag].value:
             make(runs, FLAGS[flag].value)

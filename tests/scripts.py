@@ -14,7 +14,7 @@ from pathlib import Path
 REPO = Path(__file__).resolve().parents[1]
 _server = multiprocessing.get_context("forkserver")
 # Nothing that defines flags.
-_server.set_forkserver_preload(["pose_code", "tensorflow", "keras", "numpy", "trimesh", "PIL.Image", "scripts"])
+_server.set_forkserver_preload(["pose_code", "tensorflow", "keras", "numpy", "stl", "trimesh", "PIL.Image", "scripts"])
 
 
 class Fork:

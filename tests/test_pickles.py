@@ -1,3 +1,6 @@
+import bz2
+import gzip
+import lzma
 import os
 import pickle
 import pickletools
@@ -60,6 +63,23 @@ def test_a_damaged_file_is_named(tmp_path, content):
     path.write_bytes(path.read_bytes()[:-30] if content == "cut" else content)
     with pytest.raises(ValueError, match=r"a\.pkl"):
         pickles.load(path)
+
+
+@pytest.mark.parametrize(
+    ("pack", "reason"),
+    [
+        (gzip.compress, "gzip-compressed: gunzip it"),
+        (bz2.compress, "bzip2-compressed"),
+        (lzma.compress, "xz-compressed"),
+        (lambda data: b"PK\3\4" + data, "a zip archive"),
+        (lambda data: b"\x89HDF\r\n\x1a\n" + data, "an HDF5 file"),
+        (lambda _: b"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer"),
+    ],
+)
+def test_a_file_of_another_kind_is_refused_as_what_it_is(tmp_path, pack, reason):
+    (tmp_path / "a.pkl").write_bytes(pack(pickles.dumps(DATA)))
+    with pytest.raises(ValueError, match=rf"a\.pkl: not a usable pickle: it is {reason}"):
+        pickles.load(tmp_path / "a.pkl")
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -125,6 +125,26 @@ def test_figure2_uses_the_table_s_runs_at_the_preset_s_beta(run):
     assert "--against=beta" in commands[-1] and "/small-figure2 " in commands[-1]
 
 
+def test_table1_is_both_protocols_presets_and_the_text_s_with_its_own_shots(run, tmp_path):
+    (tmp_path / "a clone/work_dir/sinusoid/text").mkdir(parents=True)
+    runs, commands = run("table1", TRIALS="3")
+    lists = {"released": [], "text": []}
+    for module, trials, flagfile, logdir, *own in runs:
+        protocol = logdir.removeprefix("--logdir=work_dir/sinusoid/")
+        assert trials == "--num_trials=3" and flagfile.startswith(f"--flagfile=presets/sinusoid/{protocol}/")
+        lists[protocol].append((module, Path(flagfile).stem, *own))
+    methods = ["cnp_weights", "maml_weights", "cnp_activations", "maml_activations", "cnp_none", "maml_none"]
+    assert lists["released"] == [(f"sinusoid.{method.partition('_')[0]}", method) for method in methods]
+    text = [(script, method, f"--update_batch_size={k}") for script, method in lists["released"] for k in (10, 5)]
+    text[text.index(("sinusoid.cnp", "cnp_activations", "--update_batch_size=10"))] = (
+        "sinusoid.cnp", "cnp_activations_10", "--update_batch_size=10",
+    )  # fmt: skip
+    assert lists["text"] == text
+    assert commands[-1] == (
+        "sinusoid.report --logdir=work_dir/sinusoid/text --table1=results/table1 --bars=results/table1.png"
+    )
+
+
 def test_search_runs_the_grid_on_the_third_split(run):
     runs, commands = run("search", "np_vanilla --weight_decay", TRIALS="1", RATES="1e-4 1e-3", BETAS="0 1")
     assert [words[4:7] for words in runs] == [

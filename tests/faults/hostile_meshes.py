@@ -1,13 +1,13 @@
 """Meshes by their bytes: whole ones to be damaged, ones that must be refused, and odd ones that must be read."""
 
-import json
 import struct
 
 import numpy as np
 import trimesh
 from cad_folder import lopsided_mesh
+from glb_cases import glb
 
-from pose_data.off_to_stl import SUFFIXES
+from pose_data.meshes import SUFFIXES
 
 SQUARE = "OFF\n4 2 0\n0 0 0\n1 0 0\n1 1 0\n0 1 1\n3 0 1 2\n3 0 2 3\n"
 
@@ -25,19 +25,12 @@ def seeds():
 SEEDS = seeds()
 
 
-def glb(header, data=b""):
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 4)
-    chunks = struct.pack("<II", len(text), 0x4E4F534A) + text + struct.pack("<II", len(data), 0x004E4942) + data
-    return struct.pack("<III", 0x46546C67, 2, 12 + len(chunks)) + chunks
-
-
 def glb_of(count, nodes=1, primitives=1, view=True, uri=None):
     """A mesh of `count` points that stands in `nodes` places, each time in `primitives` parts."""
     data = np.random.default_rng(0).random((count if view else 3, 3)).astype("<f4").tobytes()
     accessor = {"componentType": 5126, "type": "VEC3", "count": count, **({"bufferView": 0} if view else {})}
     header = {
-        "asset": {"version": "2.0"}, "scenes": [{"nodes": list(range(nodes))}], "nodes": [{"mesh": 0}] * nodes,
+        "scenes": [{"nodes": list(range(nodes))}], "nodes": [{"mesh": 0}] * nodes,
         "meshes": [{"primitives": [{"attributes": {"POSITION": 0}}] * primitives}], "accessors": [accessor],
         "bufferViews": [{"buffer": 0, "byteLength": len(data)}],
         "buffers": [{"byteLength": len(data), **({"uri": uri} if uri else {})}],
@@ -94,7 +87,6 @@ REFUSED = {
     "index beyond.off": SQUARE.replace("0 2 3", "0 2 4").encode(),
     "negative index.off": SQUARE.replace("0 2 3", "0 2 -1").encode(),
     "huge index.off": SQUARE.replace("0 2 3", "0 2 99999999999999999999").encode(),
-    "two corners.off": SQUARE.replace("3 0 2 3", "2 0 2").encode(),
     "corner short.off": SQUARE.replace("3 0 2 3", "4 0 2 3").encode(),
     "negative corners.off": SQUARE.replace("3 0 2 3", "-3 0 2 3").encode(),
     "huge face.off": SQUARE.replace("3 0 2 3", "9999999999 0 2 3").encode(),
@@ -103,7 +95,6 @@ REFUSED = {
     "one point.off": b"OFF\n3 1 0\n1 1 1\n1 1 1\n1 1 1\n3 0 1 2\n",
     "binary in a text.off": stl([TRIANGLE]),
     "stl.off": SOLID.format(0).encode() + b"endsolid\n",
-    "utf16.off": SQUARE.encode("utf-16"),
     "off.stl": SQUARE.encode(),
     "off.ply": SQUARE.encode(),
     "off.glb": SQUARE.encode(),
@@ -122,7 +113,6 @@ REFUSED = {
     "zero.obj": VS + b"f 0 1 2\n",
     "negative beyond.obj": VS + b"f -5 -1 -2\n",
     "huge.obj": VS + b"f 1 2 99999999999999999999\n",
-    "two corners.obj": VS + b"f 1 2 3\nf 1 2\n",
     "points.obj": VS,
     "words.obj": VS.replace(b"v 1 0 0", b"v a b c") + b"f 1 2 3\n",
     "nan.obj": VS.replace(b"v 1 0", b"v nan 0") + b"f 1 2 3\n",
@@ -167,6 +157,9 @@ TAKEN = {
     "text.stl": (SOLID.format(1) + "endsolid\n").encode(),
     "a facet in its name.stl": (SOLID.format(1) + "endsolid\n").replace("solid a", "solid a facet").encode(),
     "solid in binary.stl": b"solid" + stl([TRIANGLE])[5:],
+    "two corners.obj": VS + b"f 1 2 3\nf 1 2\n",
+    "two corners.off": SQUARE.replace("3 0 2 3", "2 0 2").encode(),
+    "utf16.off": SQUARE.encode("utf-16"),
     "relative.obj": VS + b"f -4 -3 -2\n",
     "slashes.obj": VS + b"vt 0 0\nvn 0 0 1\nf 1/1/1 2/1/1 3/1/1\n",
     "quad.obj": VS + b"f 1 2 3 4\n",
