@@ -72,17 +72,14 @@ def gaussian_weights(initial, untransformed_scale, rng, spread=0.1):
     initial: dict name -> array; untransformed_scale: the start of rho, before softplus; spread: 0 draws neither.
     """
 
-    def around(start, names, std):
-        return {
-            name: (start(name) + (std and rng.normal(0.0, std, initial[name].shape))).astype(np.float32)
-            for name in names
-        }
+    def draw(mean, std):
+        return (mean + (std and rng.normal(0.0, std, mean.shape))).astype(np.float32)
 
     kernels = [name for name in initial if name.endswith("kernel")]
-    biases = [name for name in initial if name.endswith("bias")]
-    means = around(lambda name: np.zeros_like(initial[name]), kernels, 0.1)
-    rho = around(lambda name: np.full(initial[name].shape, untransformed_scale), kernels, spread)
-    return Weights(initial | means | around(initial.get, biases, spread), rho)
+    means = {name: draw(np.zeros(initial[name].shape), 0.1) for name in kernels}
+    rho = {name: draw(np.full(initial[name].shape, untransformed_scale), spread) for name in kernels}
+    biases = {name: draw(array, spread) for name, array in initial.items() if name.endswith("bias")}
+    return Weights(initial | means | biases, rho)
 
 
 def kl_sigma(weights):

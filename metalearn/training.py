@@ -364,5 +364,5 @@ class Run:
 
 
 def _way_out():
-    rates = " or ".join(f"--{name}" for name in ("update_lr", "meta_lr", "beta") if name in FLAGS)
+    rates = " or ".join(f"--{name}" for name in ("update_lr", "aggregator_lr", "meta_lr", "beta") if name in FLAGS)
     return f"lower {rates}; the last checkpoint stays"

@@ -244,14 +244,30 @@ def test_a_model_that_was_replaced_is_rendered_anew(rendered, tmp_path):
     assert "0 to render" in run("mujoco_render", num_workers=1, **flags).stdout
 
 
+class GreyScene:
+    """Stands in for scene.Scene: OpenGL's LLVM may crash in a process that has TensorFlow's, as this one."""
+
+    def __init__(self, *_):
+        pass
+
+    def render(self, _):
+        return np.full((32, 32, 3), 99, np.uint8)
+
+    def close(self):
+        pass
+
+
 def test_a_kill_while_a_replaced_model_is_rendered_leaves_no_old_views(tmp_path, monkeypatch):
+    from pose_data import scene
+
+    monkeypatch.setattr(scene, "Scene", GreyScene)
     write_models(tmp_path, ["car/01", "car/02"])
     folder, angles = tmp_path / "rotate/car/01", np.array([0.1, 0.2])
 
     def task(name):
         return tmp_path / f"car/{name}.off", folder, angles, 32, True, None
 
-    mujoco_render.render_object(task("01"))
+    assert mujoco_render.render_object(task("01")) == 2
     assert mujoco_render.missing_views(folder, 2, mujoco_render.identify(tmp_path / "car/01.off")) == []
     assert mujoco_render.missing_views(folder, 2, mujoco_render.identify(tmp_path / "car/02.off")) == [0, 1]
     monkeypatch.setattr(mujoco_render.rotate_folder, "write_labels", lambda *_: 1 / 0)

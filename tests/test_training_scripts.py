@@ -12,6 +12,7 @@ from absl.testing import flagsaver
 from scripts import run_script
 
 from metalearn import checkpoints, sweep
+from metalearn.run_folder import _Curve
 from pose_data import pickles
 
 TINY_MAML = ["--num_filters=4", "--dim_w=16", "--test_num_updates=2", "--metatrain_iterations=4"]
@@ -159,6 +160,14 @@ def test_a_run_from_before_is_evaluated_as_what_it_was_and_not_taken_for_one_of_
     as_if_from_before(folder)
     other = run("np_ib", data_dir, tmp_path)
     assert other.returncode == 1 and "--init was glorot" in other.stderr and "--distinct_tasks was True" in other.stderr
+
+
+def test_a_curve_from_before_a_metric_existed_goes_on_without_it(tmp_path):
+    path = tmp_path / "curve.csv"
+    path.write_text("iteration,seconds,metatrain_kl\n1,0.1,7\n2,0.2,6\n")
+    curve = _Curve(path, 1)
+    curve.write(2, 0.3, {"metatrain_kl": 5.0, "metatrain_kl_sigma": 4.0})
+    assert path.read_text().splitlines() == ["iteration,seconds,metatrain_kl", "1,0.1,7", "2,0.3,5"]
 
 
 def test_flags_that_do_nothing_are_accepted_in_one_line(data_dir, tmp_path):
