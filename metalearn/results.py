@@ -6,11 +6,13 @@ import io
 import itertools
 import json
 import math
+import re
 import statistics
 from pathlib import Path
 
 import numpy as np
 
+from metalearn import comparison
 from metalearn.cli import UserError
 from metalearn.files import atomic_path
 
@@ -133,7 +135,8 @@ def table(results):
                 "shuffled_mean": statistics.mean(trial["shuffled_support_mse"] for trial in trials),
                 "paper_mean": paper and paper[0],
                 "paper_std": paper and paper[1],
-                "data": Path(used.get("data_dir") or "").name,
+                "data": _data_name(used),
+                "splits": len({trial["flags"].get("data_dir") for trial in trials}),
                 "preset": first["folder"].parent.name,
                 "iterations": iterations,
                 "share_of_upstream": method.upstream_iterations and iterations / method.upstream_iterations,
@@ -142,6 +145,12 @@ def table(results):
             }
         )
     return rows
+
+
+def _data_name(used):
+    """Name of the data folder of a run's flags, without that of the split in it."""
+    folder = Path(used.get("data_dir") or "")
+    return (folder.parent if re.fullmatch(r"(split|search)-\d+", folder.name) else folder).name
 
 
 def mean_std(mean, std):
@@ -161,8 +170,9 @@ def write_table(prefix, text, rows):
             temporary.write_text(content)
 
 
-def markdown(rows):
-    """The rows as a Markdown table."""
+def markdown(results):
+    """The table of the results in Markdown, and under it the `differences`."""
+    rows = table(results)
     lines = [
         "| method | meta-test MSE | the paper | on training tasks | shuffled support | trials | iterations | min |",
         "|---|---|---|---|---|---|---|---|",
@@ -171,35 +181,40 @@ def markdown(rows):
     for name, row in zip(names, rows, strict=True):
         share = f" ({row['share_of_upstream']:.1%} of upstream's)" if row["share_of_upstream"] else ""
         settings = f" `{row['preset']}/{row['run']}`" if names.count(name) > 1 else ""
+        splits = f", {row['splits']} splits" if row["splits"] > 1 else ""
         cells = (
             name + settings, mean_std(row["mean"], row["std"]),
             mean_std(row["paper_mean"], row["paper_std"]), f"{row['train_mean']:.2f}",
-            f"{row['shuffled_mean']:.2f}", str(row["trials"]), f"{row['iterations']:,}{share}",
+            f"{row['shuffled_mean']:.2f}", f"{row['trials']}{splits}", f"{row['iterations']:,}{share}",
             f"{row['minutes']:.1f}",
         )  # fmt: skip
         lines.append(f"| {' | '.join(cells)} |")
     for data, preset in sorted({(row["data"], row["preset"]) for row in rows if row["data"]}):
         lines.append(f"\nData: {data}; preset: {preset}; mean (standard deviation) over trials.")
-    return "\n".join([*lines, *differences(rows)])
+    return "\n".join([*lines, *differences(results)])
 
 
-def differences(rows):
-    """A line for each plain and regularized row, of the same data, preset and shots and several trials each: how far
-    apart their means are, in standard errors of the difference."""
+def differences(results):
+    """A line for each regularized method and its plain one, of the same data, preset and shots: how far apart they are,
+    paired by split and object (see comparison.py)."""
+    groups = list(zip(table(results), (trials for _, trials in group(results)), strict=True))
+    methods = [row["method"] for row, _ in groups]
+
+    def name(row):
+        return row["method"] + (f" `{row['preset']}/{row['run']}`" if methods.count(row["method"]) > 1 else "")
+
     lines = []
-    methods = [row["method"] for row in rows]
-    for plain, regularized in itertools.product(rows, rows):
-        same = all(plain[name] == regularized[name] for name in ("data", "preset", "shots"))
+    for (plain, plain_trials), (regularized, trials) in itertools.product(groups, groups):
+        same = all(plain[column] == regularized[column] for column in ("data", "preset", "shots"))
         if not same or (plain["method"], regularized["method"]) not in _PAIRS or plain["run"].startswith("sinusoid"):
             continue
-        if not all(row["std"] and math.isfinite(row["std"]) for row in (plain, regularized)):
+        found = comparison.paired(plain_trials, trials)
+        if found is None or not math.isfinite(found.mean):
             continue
-        gain = plain["mean"] - regularized["mean"]
-        errors = gain / math.hypot(*(row["std"] / math.sqrt(row["trials"]) for row in (plain, regularized)))
-        names = [
-            row["method"] + (f" `{row['preset']}/{row['run']}`" if methods.count(row["method"]) > 1 else "")
-            for row in (regularized, plain)
-        ]
-        where = "below" if gain > 0 else "above"
-        lines.append(f"\n{names[0]} is {abs(gain):.2f} {where} {names[1]}, {abs(errors):.1f} standard errors.")
+        mean, low, high = found[:3] if found.mean > 0 else (-found.mean, -found.high, -found.low)
+        over = f"{found.objects} objects" + (f" of {found.splits} splits" if found.splits > 1 else "")
+        lines.append(
+            f"\n{name(regularized)} is {mean:.2f} {'below' if found.mean > 0 else 'above'} {name(plain)}: "
+            f"95 % interval {low:.2f} to {high:.2f} over {over}."
+        )
     return lines

@@ -34,7 +34,7 @@ def main(argv):
         if not runs:
             raise UserError(f"--methods={','.join(FLAGS.methods)}: no run of these below the folders of --logdir")
     rows = results.table(runs)
-    text = results.markdown(rows)
+    text = results.markdown(runs)
     print(text)
     if FLAGS.best:
         best = min(rows, key=lambda row: (math.isnan(row["mean"]), row["mean"]))  # nan: a trial diverged

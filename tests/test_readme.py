@@ -39,10 +39,10 @@ def test_tables_2_and_3_are_those_of_the_kept_runs():
         runs = results.load_results([REPO / logdir])
         if methods:
             runs = [run for run in runs if run["key"] in methods.split(",")]
-        table = results.markdown(results.table(runs))
+        table = results.markdown(runs)
         assert table.count("\n") > 4
         for line in table.splitlines():
-            if line.startswith("|") or "standard errors" in line:
+            if line.startswith("|") or "% interval" in line:
                 assert line in RESULTS
         assert (REPO / f"{out}.md").read_text().strip() == table.strip()
 

@@ -47,16 +47,25 @@ def test_runs_with_other_settings_are_other_rows(logdir):
     write_run(logdir, "np_bbb.beta-0.1", 1, 8.0, "np_bbb")
     rows = results.table(results.load_results([logdir]))
     assert [row["trials"] for row in rows] == [1, 1, 2, 1]
-    text = results.markdown(rows)
+    text = results.markdown(results.load_results([logdir]))
     assert f"| MR-CNP (W) `{logdir.name}/np_bbb.beta-0.1` | 8.00 |" in text and "| CNP | 9.00 |" in text
 
 
-def test_a_plain_and_a_regularized_row_of_several_trials_are_compared_in_standard_errors(logdir):
-    assert "standard errors" not in results.markdown(results.table(results.load_results([logdir])))  # one trial of CNP
+def test_a_plain_and_a_regularized_row_are_compared_object_by_object(logdir):
     write_run(logdir, "np_vanilla.update_lr-0.001", 2, 11.0, "np_vanilla", weight_decay=False)
-    text = results.markdown(results.table(results.load_results([logdir])))
-    # 10 and 4, both with a standard deviation of sqrt(2) over two trials: the difference has an error of sqrt(1 + 1)
-    assert text.endswith("\nMR-CNP (W) is 6.00 below CNP, 4.2 standard errors.")
+    text = results.markdown(results.load_results([logdir]))
+    # objects: 9 and 11 of the CNP, 3 and 5 of MR-CNP(W), means over two trials each
+    assert "\nMR-CNP (W) is 6.00 below CNP: 95 % interval 6.00 to 6.00 over 2 objects." in text
+
+
+def test_trials_on_splits_of_their_own_are_a_row_of_one_data_set(tmp_path):
+    for trial in (1, 2):
+        for method, error in (("np_vanilla", 9.0), ("np_bbb", 3.0)):
+            write_run(tmp_path, method, trial, error + trial, method, data_dir=f"/data/cars/split-{trial}")
+    runs = results.load_results([tmp_path])
+    assert [(row["data"], row["trials"], row["splits"]) for row in results.table(runs)] == [("cars", 2, 2)] * 2
+    text = results.markdown(runs)
+    assert "| 2, 2 splits |" in text and "Data: cars;" in text and "over 4 objects of 2 splits." in text
 
 
 def test_methods_flag_and_label_noise_choose_rows(logdir):
