@@ -1,7 +1,7 @@
 """Multiply-adds of the pose networks and of one training step, written out.
 
 Only convolutions and matrix products count, at their full size (a SAME convolution's border too), and only those that a
-step needs: not the metric "error before adapting", not noise, normalisation, ReLU or Adam. A network is a list of
+step needs: not the metric "error before adapting", not noise, normalization, ReLU or Adam. A network is a list of
 layers (multiply-adds of its product for one point), in the order of the forward pass.
 """
 

@@ -48,7 +48,7 @@ def measure(script, seconds):
         matmul_rate = _best_matmul_gflops(tf, dtype)
         trial = RunFolder(Path(FLAGS.logdir) / run_name, FLAGS.trial, method, iterations_flag)
         optimizer_of = optimizers.make(learning_rates, kwargs.get("weight_decay", 0.0))
-        run = training.Run(learner, train, val, [trial], FLAGS.summary_every, optimizer_of, group_of)
+        run = training.Trainer(learner, train, val, [trial], FLAGS.summary_every, optimizer_of, group_of)
         steps = range(FLAGS.steps_per_call)
         batches = run.sample(train, "train", steps)
         seeds = tf.constant([[(0, step)] for step in steps], tf.int32)

@@ -94,7 +94,7 @@ def gaussian_kl(mean, scale):
 
 
 def task_noise(shape, seed):
-    """Standard normal noise [tasks, ...] for the tasks at hand. Where a meta-batch is split over replicas, this
+    """Standard normal noise [tasks, ...] for this meta-batch. Where it is split over replicas, this
     replica's share of one draw for all, so that no result depends on the number of replicas."""
     context = tf.distribute.get_replica_context()
     num_replicas, replica = context.num_replicas_in_sync, context.replica_id_in_sync_group

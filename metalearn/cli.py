@@ -9,7 +9,7 @@ from absl import app, flags
 
 
 class UserError(Exception):
-    """A mistake the user can mend; the message is one line that names the file or flag and the way out."""
+    """A mistake the user can fix; the message is one line with the file or flag and the remedy."""
 
 
 def run_main(main, positional=False):
@@ -17,8 +17,8 @@ def run_main(main, positional=False):
 
     Unless the script has use for positional arguments they are refused: `--train False` would mean `--train=True`.
     """
-    with contextlib.suppress(AttributeError):  # of what stands in for a terminal
-        sys.stdout.reconfigure(errors="backslashreplace")  # a file may have a name that is no text
+    with contextlib.suppress(AttributeError):  # stdout may be a stand-in
+        sys.stdout.reconfigure(errors="backslashreplace")  # file names need not be valid text
     try:
         app.run(main, flags_parser=functools.partial(_parse_flags, positional=positional))
     except UserError as error:

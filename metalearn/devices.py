@@ -16,7 +16,7 @@ FLAGS = flags.FLAGS
 
 flags.DEFINE_enum(
     "precision", "float32", ("float32", "mixed_bfloat16"),
-    "of convolutions and matrix products; losses, KL, normalisation and weight updates stay in float32",
+    "of convolutions and matrix products; losses, KL, normalization and weight updates stay in float32",
 )  # fmt: skip
 flags.DEFINE_enum(
     "strategy", None, ("mirrored", "multi_worker"),

@@ -25,7 +25,7 @@ def evaluate(predict, tasks, *, seed, episodes, num_draws, batch_size, shuffle=F
     printed = begun
     for indices, batch in tasks.evaluation_batches(seed, episodes, batch_size):
         if shuffle:
-            # Points come in random order, so each label moved on by one is as random, and none stays where it was.
+            # Points are in random order, so rolling the labels by one permutes them with no fixed point.
             batch = batch._replace(context_y=np.roll(batch.context_y, 1, axis=1))
         mean_prediction, batch_pre_mses = _predict_mean(predict, batch, seed, num_draws)
         pre_mses += batch_pre_mses
@@ -35,7 +35,7 @@ def evaluate(predict, tasks, *, seed, episodes, num_draws, batch_size, shuffle=F
             print(f"evaluated {num_done}/{len(tasks) * episodes} episodes  {minutes:.1f} min left", flush=True)
             printed = now
         errors = np.mean((mean_prediction - batch.target_y) ** 2, axis=(1, 2))
-        for i, error in zip(indices, errors, strict=False):  # the last batch is filled up
+        for i, error in zip(indices, errors, strict=False):  # the last batch is padded with repeats
             squared_errors[i].append(error)
     return np.array([np.mean(errors) for errors in squared_errors]), float(np.mean(pre_mses)) if pre_mses else None
 

@@ -70,7 +70,7 @@ def _remove_stale(path, kind):
 
 
 def remove(path):
-    """Delete a file or a folder, if it is there."""
+    """Delete a file or a folder if it exists."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:

@@ -46,7 +46,7 @@ def mean_squared_error(prediction, y):
 class Maml:
     """Outer loss of MAML and its meta-regularized forms.
 
-    The network is head(encode(x)). The head's weights are adapted; its offsets (of a normalisation) are meta-learned
+    The network is head(encode(x)). The head's weights are adapted; its offsets (of a normalization) are meta-learned
     only. The encoder is adapted too (`adapt_encoder`, plain MAML) or shared by all tasks, and then may be stochastic in
     its weights (they have a rho: MR on weights, Eq. 5) or in its code (`stochastic_code`: MR on activations, Eq. 3).
     """
@@ -93,7 +93,7 @@ class Maml:
         return (self.stochastic_code and not self.test_mean_code) or weights["encoder"].stochastic
 
     def loss(self, weights, batch, seed):
-        """Outer loss of one MetaBatch and its metrics. seed: int tensor [2] for theta (one draw a meta-batch)."""
+        """Outer loss of one MetaBatch and its metrics. seed: int tensor [2] for theta (one draw per meta-batch)."""
         predictions, pre_mse, kl = self._adapt_and_predict(weights, batch, seed, self.num_updates, self.update_lr)
         mse = tf.reduce_mean(mean_squared_error(predictions, batch.target_y))
         metrics = {"pre_mse": pre_mse, "mse": mse, "kl": kl, **kl_sigma(weights)}

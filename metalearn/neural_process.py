@@ -66,7 +66,7 @@ class NeuralProcess:
         return code or not self.deterministic or any(part.stochastic for part in weights.values())
 
     def loss(self, weights, batch, seed):
-        """Loss of one MetaBatch and its metrics. seed: int tensor [2] for theta (one draw a meta-batch)."""
+        """Loss of one MetaBatch and its metrics. seed: int tensor [2] for theta (one draw per meta-batch)."""
         predictions, kl = self._predict(weights, batch, seed)
         mse = tf.reduce_mean(mean_squared_error(predictions, batch.target_y))
         return mse + self.beta * kl, {"mse": mse, "kl": kl, **kl_sigma(weights)}

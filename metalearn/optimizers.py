@@ -1,4 +1,4 @@
-"""The outer step's optimizer: its flags, and clipping of each trial's gradient by itself, over all replicas."""
+"""The outer step's optimizer: its flags, and clipping of each trial's gradient, over all replicas."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""The folder of one run: what it holds and how a run goes on from it.
+"""The folder of one run: what it holds and how a run resumes from it.
 
 flags.cfg (an absl flagfile), curve.csv, TensorBoard events, checkpoint-last.npz, checkpoint-final.npz, result.json and,
 of a pose run, examples.npz.
@@ -22,13 +22,13 @@ from metalearn.files import atomic_path
 
 FLAGS = flags.FLAGS
 
-# What no number depends on, but for rounding.
-_HOW_ONLY = {
+# Flags that change how a run is computed, not its results.
+_EXECUTION_FLAGS = {
     "logdir", "summary_every", "checkpoint_every", "steps_per_call", "num_threads", "inner_loop", "jit_compile",
     "strategy", "num_replicas", "conv", "datasource", "extra",
 }  # fmt: skip
-# What may differ between the run that wrote a checkpoint and the one that goes on with it.
-_MAY_CHANGE = _HOW_ONLY | {
+# Flags that may change on resume.
+_RESUME_FLAGS = _EXECUTION_FLAGS | {
     "data_dir", "eval_episodes", "num_theta_samples", "eval_seed", "eval_batch_size", "eval_num_updates",
     "test_num_updates", "test_update_lr", "test_shots", "test_one_hots", "num_test_tasks", "test_query_size",
     "test_query_range", "test_query_noise", "test_support_noise", "test_mean_code", "eval_notebook_tasks",
@@ -39,6 +39,7 @@ _TRAINING_ONLY = {"init", "distinct_tasks", "batch_norm_gradient", "rho_lr", "ag
 _BEFORE = {
     "init": "glorot", "distinct_tasks": True, "aggregator_lr": None, "kl_reduction": "mean", "num_test_tasks": 100,
 }  # fmt: skip
+_OTHERS_FLAGS = ("absl", "tensorflow")  # modules that define flags which are not this project's
 _CHECKPOINTS = ("checkpoint-last.npz", "checkpoint-final.npz")
 
 
@@ -73,7 +74,7 @@ class RunFolder:
         notes = {path: checkpoints.load_note(path) for name in _CHECKPOINTS if (path := self.folder / name).exists()}
         if not notes:
             if not FLAGS.train:
-                raise UserError(f"{self.folder}: no checkpoint to evaluate; train first, or mend --logdir and --trial")
+                raise UserError(f"{self.folder}: no checkpoint to evaluate; train first, or check --logdir and --trial")
             return
         path, note = max(notes.items(), key=lambda item: item[1]["step"])
         iterations, before = self.flags[self.iterations_flag], _with_new_flags(note["flags"])
@@ -83,7 +84,7 @@ class RunFolder:
         changed = [
             f"--{name} was {before[name]}"
             for name in self.flags
-            if name not in _MAY_CHANGE | {self.iterations_flag} and before[name] != self.flags[name]
+            if name not in _RESUME_FLAGS | {self.iterations_flag} and before[name] != self.flags[name]
         ]
         if note["method"] != self.method or changed:
             what = "; ".join(changed) or f"method was {note['method']}"
@@ -95,7 +96,7 @@ class RunFolder:
         self.checkpoint, self.step, self.seconds = path, note["step"], note["seconds"]
 
     def finished(self):
-        """Whether the result of just these settings is there, be it without its checkpoints."""
+        """Whether result.json exists for exactly these settings; checkpoints may be gone."""
         result = self.folder / "result.json"
         if not result.exists():
             return False
@@ -103,13 +104,13 @@ class RunFolder:
             before = _with_new_flags(json.loads(result.read_text())["flags"])
         except (ValueError, KeyError, TypeError) as error:
             raise UserError(f"{result}: damaged ({error!r}); delete it to have it written again") from None
-        if any(before[name] != value for name, value in self.flags.items() if name not in _HOW_ONLY):
+        if any(before[name] != value for name, value in self.flags.items() if name not in _EXECUTION_FLAGS):
             return False
         print(f"{result}: finished before; --train=False evaluates it again", flush=True)
         return True
 
     def begin(self):
-        """Start or go on writing the folder's records."""
+        """Start or resume the folder's records."""
         if self.step:
             print(f"resuming {self.folder} at iteration {self.step}", flush=True)
         # An absl flagfile: `--flagfile=RUN/flags.cfg --beta=0.1` replays the run with one change.
@@ -166,8 +167,8 @@ class _Curve:
                     raise ValueError("a row that is none, or in the wrong place")
                 kept = [row for row in rows if int(row["iteration"]) <= step]
             except (ValueError, TypeError, KeyError, csv.Error) as error:
-                raise UserError(f"{path}: damaged ({error!r}); delete it to go on without its rows") from None
-        self.columns = list(kept[0]) if kept else None  # of a run from before a metric: it goes on without
+                raise UserError(f"{path}: damaged ({error!r}); delete it to resume without its rows") from None
+        self.columns = list(kept[0]) if kept else None  # of a run from before a metric: it resumes without
         with atomic_path(path) as temporary, open(temporary, "w", newline="") as file:
             self._write(file, kept)
 
@@ -193,14 +194,9 @@ def _is_whole(row):
 
 
 def _own_flags():
-    """The flags of this project's that the script has, sorted by name, but for --train."""
+    """This project's flags of the running script, sorted by name, without --train."""
     modules = FLAGS.flags_by_module_dict()
-    own = (
-        flag
-        for name in modules
-        if name == sys.argv[0] or name.startswith(("pose_code", "sinusoid"))
-        for flag in modules[name]
-    )
+    own = (flag for name in modules if not name.startswith(_OTHERS_FLAGS) for flag in modules[name])
     return sorted((flag for flag in own if flag.name != "train"), key=lambda flag: flag.name)
 
 

@@ -1,4 +1,4 @@
-"""Run a list of training commands, some at a time: finished runs are skipped, killed ones go on, failed ones are named.
+"""Run a list of training commands, some at a time: finished runs are skipped, killed ones resume, failed ones named.
 
 1. A line of standard input is a module and its flags, quoted as for a shell: pose_code.np_bbb --beta=1e-3. Flags after
    a -- of the command line stand before those of every line, so a line's own win.
@@ -9,7 +9,7 @@
 5. --slurm submits the same list as one job array and waits for it (pip install -e .[slurm]).
 
 Command: python -m metalearn.sweep --jobs=2 --trials=5 -- --data_dir=DATA/split-{trial} --logdir=LOGDIR < LIST
-Ends with exit status 1 if a run failed. To go on after an interruption, give the same command again.
+Ends with exit status 1 if a run failed. After an interruption, give the same command again to resume.
 """
 
 import collections
@@ -32,13 +32,13 @@ from metalearn.cli import UserError, run_main
 
 FLAGS = flags.FLAGS
 
-_CHATTER = re.compile(r"[IW]0000|WARNING: All log messages")  # TensorFlow's, before Python can silence it
+_TF_LOG_NOISE = re.compile(r"[IW]0000|WARNING: All log messages")  # TensorFlow's, before Python can silence it
 _PROGRESS = re.compile(r"iteration (\d+)/(\d+) .* ([\d.]+) min left")
 _FINISHED = "finished before"  # what RunFolder prints
 _TIMED_SECONDS = 15.0
 
 
-class _Run:
+class _Job:
     """One command of the list as a child process."""
 
     def __init__(self, name, argv, num_threads):
@@ -56,7 +56,7 @@ class _Run:
 
     def _follow(self, ended):
         for line in self.process.stdout:
-            if _CHATTER.match(line):
+            if _TF_LOG_NOISE.match(line):
                 continue
             print(f"[{self.name}] {line}", end="", flush=True)
             elapsed = (time.monotonic() - self.begun) / 60
@@ -103,7 +103,7 @@ def run_all(commands, jobs):
     try:
         while waiting or running:
             while waiting and len(running) < jobs:
-                running.append(_Run(*waiting.popleft(), num_threads))
+                running.append(_Job(*waiting.popleft(), num_threads))
                 running[-1].start(ended)
             run = ended.get()
             running.remove(run)
@@ -114,7 +114,7 @@ def run_all(commands, jobs):
             estimate = f", about {left / 60:.1f} h left" if left else ""
             print(f"{len(done)} of {len(commands)} runs done, {len(failed)} failed{estimate}", flush=True)
     finally:
-        for run in running:  # interrupted: each ends, and goes on from its checkpoint when the list is run again
+        for run in running:  # interrupted: each ends, and resumes from its checkpoint when the list is run again
             run.process.terminate()
     return failed
 
@@ -264,7 +264,7 @@ def main(argv):
     if failed:
         for name, why in failed:
             print(f"failed: {name}: {why}", file=sys.stderr)
-        raise UserError(f"{len(failed)} of {len(commands)} runs failed; the others are kept, run again to go on")
+        raise UserError(f"{len(failed)} of {len(commands)} runs failed; the others are kept; run again to resume")
 
 
 def define_flags():

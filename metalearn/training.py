@@ -34,7 +34,7 @@ from metalearn.run_folder import RunFolder
 
 FLAGS = flags.FLAGS
 
-# Side by side, trials draw their noise one after the other: TensorFlow cannot vectorize that, and says so four times.
+# vectorized_map falls back to a loop for stateless noise; hide its warning.
 tf.get_logger().addFilter(lambda record: "while_loop for converting Stateless" not in record.getMessage())
 
 flags.DEFINE_string("logdir", "/tmp/data", "run folders are made in here")
@@ -44,7 +44,7 @@ flags.DEFINE_integer("seed", 0, "seed of weights, meta-batches and noise, togeth
 flags.DEFINE_integer(
     "update_batch_size",
     15,
-    "K: support points of a class in a task, and query points",
+    "K: support points per class; the query set has as many",
     lower_bound=1,
     upper_bound=10_000,
 )
@@ -68,7 +68,7 @@ flags.DEFINE_integer(
 
 
 def int_list(name, minimum=1):
-    """The value of a list flag, of layer sizes for one, as ints (upstream left them strings, which broke). Raises
+    """The value of a list flag, of layer sizes for one, as ints. Raises
     UserError."""
     try:
         numbers = [int(number) for number in FLAGS[name].value]
@@ -99,7 +99,7 @@ def run(
     """Train `learner` on the tasks `train`, evaluate it on both, write <logdir>/<run_name>.trial-N/result.json.
 
     Args:
-      iterations_flag: name of the flag with the number of outer steps in all, those of a checkpoint included.
+      iterations_flag: the flag with the total number of outer steps, including those before a resume.
       learning_rates: of the optimizer of each group of weights, dict group -> rate, None for that of "mean". "mean" has
         means and point weights, "rho" the posteriors' rho.
       group_of: (module, name) -> another group, for means and point weights that are not all in "mean".
@@ -123,22 +123,22 @@ def run(
             trial.find_checkpoint()
         if FLAGS.train:
             trials = [trial for trial in trials if not trial.finished()]
-        if not is_chief:  # the first worker's records are everyone's
+        if not is_chief:  # only the chief keeps records
             for trial in trials:
                 trial.folder = Path(locks.enter_context(tempfile.TemporaryDirectory()))
-        # Trials that a kill left at different iterations go on group by group.
+        # After a kill trials may be at different steps: train each group of equal step together.
         trials.sort(key=lambda trial: trial.step)
         for _, group in itertools.groupby(trials, key=lambda trial: trial.step):
             with strategy.scope():
                 optimizer_of = optimizers.make(learning_rates, weight_decay)
-                run = Run(learner, train, val, list(group), iterations, optimizer_of, group_of)
+                trainer = Trainer(learner, train, val, list(group), iterations, optimizer_of, group_of)
             if FLAGS.train:
-                run.train_loop()
+                trainer.train_loop()
             if is_chief:
-                run.finish(eval_num_updates, other_vals or {}, save_examples)
+                trainer.finish(eval_num_updates, other_vals or {}, save_examples)
 
 
-class Run:
+class Trainer:
     """Trials of one method at the same iteration, trained side by side. Variables are [trials, ...]."""
 
     def __init__(self, learner, train, val, trials, iterations, optimizer_of, group_of=None):
@@ -174,7 +174,7 @@ class Run:
                 variable.assign(np.stack(values) if len(variable.shape) else values[0])
 
     def arrays_of(self, i):
-        """What a checkpoint of trial i holds. The scalars, the optimizer's step and rate, are all trials'."""
+        """What a checkpoint of trial i holds. Scalars (step, learning rate) are shared by all trials."""
         return {
             name: variable.numpy()[i] if len(variable.shape) else variable.numpy()
             for name, variable in self.variables.items()
@@ -293,7 +293,7 @@ class Run:
             trial.begin()
         noise_seeds = [int(trial.rng("noise").integers(2**31)) for trial in self.trials]
         begun, first, last_saved, interval = time.monotonic(), self.step, self.step, []
-        losses = collections.deque(maxlen=3)  # the last ones
+        losses = collections.deque(maxlen=3)  # of the last three steps
         before = [trial.seconds for trial in self.trials]
         while self.step < self.iterations:
             summary = min(self.iterations, (self.step // FLAGS.summary_every + 1) * FLAGS.summary_every)

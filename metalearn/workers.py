@@ -25,8 +25,8 @@ def run_tasks(function, tasks, num_workers, report):
 
     `function` is defined at the top of a module; `report` runs in this process. Ctrl-C and SIGTERM stop the
     workers at once and raise KeyboardInterrupt; after an exception of `function` or `report` they end what they have
-    begun, and it is raised here. Raises UserError when a worker dies (out of memory, a crash in a library), with the
-    first elements of the tasks of which one was it.
+    begun, and it is raised here. Raises UserError when a worker dies (out of memory, a crash in a library), naming the
+    tasks that were running.
     """
     if not tasks:
         return
@@ -68,7 +68,7 @@ def _start_worker():
     if glfw := importlib.util.find_spec("glfw"):
         for library in sorted(Path(glfw.origin).parent.glob("x11/libglfw.so")):
             os.environ.setdefault("PYGLFW_LIBRARY", str(library))
-    # A SIGKILL of the parent tells the workers nothing; without this they would wait for work for ever.
+    # A SIGKILL of the parent tells the workers nothing; without this they would wait forever.
     threading.Thread(target=_exit_with_parent, daemon=True).start()
 
 

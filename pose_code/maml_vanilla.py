@@ -1,6 +1,6 @@
 """MAML (Finn et al., 2017), second order, the whole network adapted.
 
-1. Encoder and head are both adapted on the support set; only the normalisation offsets are not.
+1. Encoder and head are both adapted on the support set; only the normalization offsets are not.
 2. Nothing is regularized except by --weight_decay, which upstream has on by default: it decays all weights by --beta
    per step. Set --noweight_decay for plain MAML.
 3. Upstream's defaults are not the paper's: K is 10 and the inner step 0.002; run.sh passes 15 and 0.01.

@@ -50,7 +50,7 @@ def _encode(weights, images, conv, relu_after):
 
 
 def init_conv_head(rng, dim_w, num_filters, dim_y, std_out=None):
-    """Weights of MAML's head and, apart, the offsets of its normalisation, which are meta-learned but not adapted.
+    """Weights of MAML's head and, apart, the offsets of its normalization, which are meta-learned but not adapted.
     std_out: of the last layer's kernel; None: Glorot."""
     if dim_w < 1 or math.isqrt(dim_w) ** 2 != dim_w:
         raise UserError(f"--dim_w={dim_w}: MAML's head reads the code as a square image; give a square such as 196")

@@ -1,6 +1,6 @@
 """CNP + BbB: Bayes by Backprop on all weights of the CNP, a standard regularizer (Table 3).
 
-1. As np_bbb, but every weight is stochastic and penalised, also those behind the encoder, which see the task.
+1. As np_bbb, but every weight is stochastic and penalized, also those behind the encoder, which see the task.
 2. Validation uses the trained weights, and --facto is obeyed (upstream did neither).
 
 Command: python np_all_bbb.py --data_dir=DATA_DIR --logdir=LOGDIR

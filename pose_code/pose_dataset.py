@@ -62,7 +62,7 @@ class PoseSplit:
         if len(names) != len(images):
             raise UserError(f"{path}: {len(images)} objects, but {len(names)} names; run data_gen.py again")
         self.names, self.num_classes, self.shots, self.dim_im = names, num_classes, shots, dim_im
-        # What is in memory is reduced once and for all; shards are as they are read.
+        # In-memory images are downscaled once; shards on read.
         self.images = np.stack([_reduce(views, dim_im) for views in images]) if type(images) is np.ndarray else images
         self.labels = labels[..., -dim_y:].astype(np.float32) * LABEL_SCALE
 
@@ -87,7 +87,7 @@ class PoseSplit:
 
     def sample(self, rng, meta_batch_size):
         """The sampler: tasks of num_classes distinct objects, 2 x shots distinct views each, half support, half query;
-        each task drawn by itself, as upstream."""
+        each task drawn independently, as upstream."""
         wanted = meta_batch_size * self.num_classes
         if self.distinct_tasks:
             rounds = [rng.permutation(len(self)) for _ in range(-(-wanted // len(self)))]

@@ -1,6 +1,6 @@
 """The flags of the two families of pose scripts and the learners built from them.
 
-The eight scripts differ in what is adapted, what is stochastic and what is penalised; that is what they pass here.
+The eight scripts differ in what is adapted, what is stochastic and what is penalized; that is what they pass here.
 """
 
 import functools
@@ -29,7 +29,7 @@ flags.DEFINE_bool(
     "meta-augmentation (Rajendran et al., 2020): a random angle for each training task, added to all its labels modulo "
     "a full turn",
 )  # fmt: skip
-flags.DEFINE_bool("distinct_tasks", False, "no object twice in a meta-batch; else each task is drawn by itself")
+flags.DEFINE_bool("distinct_tasks", False, "no object twice in a meta-batch; else each task is drawn independently")
 flags.DEFINE_integer("dim_y", 1, "label numbers to predict, the last ones of (x, y, angle)")
 flags.DEFINE_enum(
     "init", "released", ("released", "glorot"),
@@ -62,7 +62,7 @@ def define_maml_flags(inner_loop=True, **defaults):
     flags.DEFINE_float("meta_lr", 0.002, "learning rate of the outer step", lower_bound=0.0)
     flags.DEFINE_integer("metatrain_iterations", 30000, "outer steps", lower_bound=0)
     flags.DEFINE_bool("max_pool", False, "2x2 max-pool after every block of the head")
-    flags.DEFINE_enum("norm", "batch_norm", layers.NORMS, "normalisation in the head")
+    flags.DEFINE_enum("norm", "batch_norm", layers.NORMS, "normalization in the head")
     flags.DEFINE_enum(
         "inner_loop", None, ("map", "vectorized"),
         "adapt to one task after the other, or to all at once; unset: vectorized on a GPU, map on a CPU",

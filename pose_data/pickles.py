@@ -42,7 +42,7 @@ def _frombuffer(data, dtype, shape, order, axes=None):
 
 
 def _bytes(text, codec):
-    return text.encode({"latin1": "latin1"}[codec])  # other codecs could take for ever
+    return text.encode({"latin1": "latin1"}[codec])  # other codecs could take forever
 
 
 # What pickled arrays, dtypes, NumPy scalars and, in protocol 2, bytes refer to, and what stands in for it. NumPy's own
@@ -104,7 +104,7 @@ class _ArrayUnpickler(pickle._Unpickler):
 
     def _set_items(self, items):
         keys = items[::2]
-        if not all(isinstance(key, str | int) for key in keys):  # to hash nested tuples could take for ever
+        if not all(isinstance(key, str | int) for key in keys):  # to hash nested tuples could take forever
             raise pickle.UnpicklingError("it has a dictionary with other keys than names and numbers")
         self.stack[-1].update(zip(keys, items[1::2], strict=True))
 
@@ -165,7 +165,7 @@ def load(path):
     FileNotFoundError, or UnreadablePickleError (a ValueError) that names the file.
     """
     if os.path.exists(path) and not os.path.isfile(path):
-        raise UnreadablePickleError(f"{path}: not a file")  # to open a pipe would wait for ever
+        raise UnreadablePickleError(f"{path}: not a file")  # opening a pipe would block
     with open(path, "rb") as file:
         try:
             reader = _Reader(file)

@@ -101,7 +101,7 @@ def open_view(path):
     """
     way_out = "delete it here and in rotate/, run mujoco_render.py, copy it again"
     try:
-        if path.exists() and not path.is_file():  # to open a pipe would wait for ever
+        if path.exists() and not path.is_file():  # opening a pipe would block
             raise ValueError("not a file")
         # Pillow warns, or raises an Exception, of sizes that it takes for an attack: here a smaller one is too large.
         # Its readers of other formats run programs, such as Ghostscript.

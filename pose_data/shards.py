@@ -44,7 +44,7 @@ class Shards:
             raise IndexError(i)  # ends an iteration
         # Opened for each use: a map that stays open keeps all it has ever read in this process's memory.
         try:
-            if not self._path(i).is_file():  # to open a pipe would wait for ever
+            if not self._path(i).is_file():  # opening a pipe would block
                 raise FileNotFoundError("no such file")
             with np.errstate(over="raise"):  # of the product of a shape
                 images = np.load(self._path(i), mmap_mode="r", allow_pickle=False)

@@ -24,11 +24,11 @@ def script(name, *arguments):
 
 
 def trainer(module):
-    """training.Run of the script's own learner, optimizers and groups at iteration 0, without data and run folder."""
+    """training.Trainer of the script's learner, optimizers and groups at iteration 0, without data and run folder."""
     with mock.patch.object(pose_learners, "run") as run:
         module.main([])
     (learner,), settings = run.call_args
     devices.configure()
     trial = types.SimpleNamespace(step=0, checkpoint=None, rng=lambda purpose: np.random.default_rng(0))
     optimizer_of = optimizers.make(settings["learning_rates"], settings.get("weight_decay", 0.0))
-    return training.Run(learner, None, None, [trial], 0, optimizer_of, settings.get("group_of"))
+    return training.Trainer(learner, None, None, [trial], 0, optimizer_of, settings.get("group_of"))

@@ -1,4 +1,4 @@
-"""Shapes, parameter counts and normalisation of the pose networks."""
+"""Shapes, parameter counts and normalization of the pose networks."""
 
 import keras
 import numpy as np
@@ -51,7 +51,7 @@ def test_batch_norm_uses_the_batch_and_layer_norm_the_point():
 
 
 def gradient_norm(x, axes, second_order=True):
-    """Squared norm of d sum(cos(y)) / dx, whose derivative in x is second order in the normalisation."""
+    """Squared norm of d sum(cos(y)) / dx, whose derivative in x is second order in the normalization."""
     with tf.GradientTape() as tape:
         tape.watch(x)
         y = layers.standardize(x, axes, second_order)

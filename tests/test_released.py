@@ -166,7 +166,7 @@ def assert_gradients(run, variables, setting):
             np.testing.assert_allclose(
                 gradient.sum(), total, atol=norm * math.sqrt(gradient.size) * tolerance, err_msg=name
             )
-        else:  # a bias before a normalisation, of whose gradient there is only rounding
+        else:  # a bias before a normalization, of whose gradient there is only rounding
             assert name.startswith("head/head") and np.linalg.norm(gradient) < 1e-4, name
 
 

@@ -40,7 +40,7 @@ def print_numeric_flags(module):
         (flag.name, flag.parser.upper_bound, isinstance(flag.parser, flags.FloatParser))
         for name, of_module in flags.FLAGS.flags_by_module_dict().items()
         for flag in of_module
-        if name.startswith(("pose_code", "sinusoid"))
+        if not name.startswith(("absl", "tensorflow"))
         and isinstance(flag.parser, flags.FloatParser | flags.IntegerParser)
     ]
     print(json.dumps(sorted(own)))
