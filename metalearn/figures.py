@@ -59,10 +59,8 @@ def draw_curves(runs):
                 values = [float(row[column]) for row in curve]
                 axis.plot(iterations, values, color=color, linewidth=0.4, alpha=0.4)
                 axis.plot(iterations, _running_mean(values), color=color, label=None if i else text)
-        axis.set(title=results.label(trials[0]), xlabel="iteration")
-        if not trials[0]["method"].startswith("sinusoid"):
-            axis.axhline(results.CHANCE, color="grey", linestyle=":", linewidth=1, label="chance")
-            axis.set_ylim(0, 13)
+        axis.set(title=trials[0]["label"], xlabel="iteration")
+        _draw_chance(axis, trials[0]["chance"])
     for axis in axes[:, 0]:
         axis.set_ylabel("MSE")
     if groups:
@@ -80,15 +78,17 @@ def draw_bars(axis, rows):
 
 
 def draw_table(runs):
-    """`draw_bars` of pose runs, with the error of every held-out object (mean over trials) as a point."""
+    """`draw_bars`, with the error of every held-out object (mean over trials of the same objects) as a point."""
     rows = results.table(runs)
     figure, axis = pyplot().subplots(figsize=(1.2 + 0.9 * len(rows), 3.6), layout="constrained")
     draw_bars(axis, rows)
     for i, (_, trials) in enumerate(results.group(runs)):
-        objects = np.mean([trial["per_object"] for trial in trials], axis=0)
+        errors = [trial["per_object"] for trial in trials]
+        same = len({tuple(trial.get("objects") or ()) for trial in trials}) == 1
+        objects = np.mean(errors, axis=0) if same else np.concatenate(errors)  # of every split
         axis.plot(np.linspace(i + 0.05, i + 0.35, len(objects)), objects, ".", color="black", markersize=2)
     axis.plot([], [], ".", color="black", markersize=3, label="held-out objects")
-    axis.axhline(results.CHANCE, color="grey", linestyle=":", linewidth=1, label="chance")
+    _draw_chance(axis, runs[0]["chance"], limit=False)
     axis.legend(fontsize=8)
     return figure
 
@@ -105,7 +105,7 @@ def draw_against(runs, flag):
     figure, axes = pyplot().subplots(
         1, len(points), figsize=(3.6 * len(points), 3.0), sharey=True, squeeze=False, layout="constrained"
     )
-    for axis, key in zip(axes[0], sorted(points, key=list(results.METHODS).index), strict=True):
+    for axis, key in zip(axes[0], sorted(points, key=lambda key: _first(points[key])["order"]), strict=True):
         values = sorted(points[key])
         for column, color, text in (
             ("meta_train_mse", "tab:blue", "training objects"), ("meta_test_mse", "tab:red", "held-out objects"),
@@ -123,11 +123,23 @@ def draw_against(runs, flag):
             )
         smallest = min((value for value in values if value > 0), default=1.0)
         axis.set_xscale("symlog", linthresh=smallest, linscale=0.5)  # a 0 stands left of the smallest
-        axis.set(title=results.METHODS[key].label, xlabel=flag, ylim=(0, 13))
-        axis.axhline(results.CHANCE, color="grey", linestyle=":", linewidth=1, label="chance")
+        axis.set(title=_first(points[key])["label"], xlabel=flag)
+        _draw_chance(axis, _first(points[key])["chance"])
     axes[0][0].set_ylabel("MSE")
     axes[0][0].legend(fontsize=8)
     return figure
+
+
+def _first(by_value):
+    return next(iter(by_value.values()))[0]
+
+
+def _draw_chance(axis, chance, limit=True):
+    """A line at the error of a constant prediction, if there is one, and the axis limited to one and a half of it."""
+    if chance is not None:
+        axis.axhline(chance, color="grey", linestyle=":", linewidth=1, label="chance")
+        if limit:
+            axis.set_ylim(0, 1.56 * chance)
 
 
 def _check_same_settings(runs, flag):

@@ -9,6 +9,7 @@ import math
 import re
 import statistics
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,50 +17,21 @@ from metalearn import comparison
 from metalearn.cli import UserError
 from metalearn.files import atomic_path
 
-# method -> label, the paper's meta-test MSE (mean, std over 5 trials), upstream's iterations, in the order of the
-# paper's tables. "+wd" is the same script under --weight_decay, on by default for MAML: 5.39 stands at both. "@5" is 5
-# shots of the sinusoid at meta-test.
-Method = collections.namedtuple("Method", "label paper upstream_iterations")
-METHODS = {
-    "lookup": Method("look-up of {shots} views", None, None),
-    "finetune": Method("FT", (7.33, 0.35), None),
-    "finetune+wd": Method("FT + weight decay", (6.16, 0.12), None),
-    "maml_vanilla": Method("MAML", (5.39, 1.31), 10000),
-    "maml_vanilla+wd": Method("MAML + weight decay", (5.39, 1.31), 10000),
-    "maml_bbb": Method("MR-MAML (W)", (2.26, 0.09), 30000),
-    "maml_ib": Method("MR-MAML (A)", None, None),
-    "np_vanilla": Method("CNP", (8.48, 0.12), 140000),
-    "np_vanilla+wd": Method("CNP + weight decay", (6.86, 0.27), 140000),
-    "np_all_bbb": Method("CNP + BbB", (7.73, 0.82), 100000),
-    "np_bbb": Method("MR-CNP (W)", (2.89, 0.18), 100000),
-    "np_ib": Method("MR-CNP (A)", None, 120000),
-    # Table 1
-    "sinusoid_maml_none@5": Method("MAML", (0.46, 0.04), 15000),
-    "sinusoid_maml_activations@5": Method("MR-MAML (A)", (0.17, 0.03), 10000),
-    "sinusoid_maml_weights@5": Method("MR-MAML (W)", (0.16, 0.04), 15000),
-    "sinusoid_cnp_none@5": Method("CNP", (0.91, 0.10), 30000),
-    "sinusoid_cnp_activations@5": Method("MR-CNP (A)", (0.10, 0.01), 30000),
-    "sinusoid_cnp_weights@5": Method("MR-CNP (W)", (0.11, 0.02), 120000),
-    "sinusoid_maml_none@10": Method("MAML", (0.13, 0.01), 15000),
-    "sinusoid_maml_activations@10": Method("MR-MAML (A)", (0.07, 0.02), 10000),
-    "sinusoid_maml_weights@10": Method("MR-MAML (W)", (0.06, 0.01), 15000),
-    "sinusoid_cnp_none@10": Method("CNP", (0.92, 0.05), 30000),
-    "sinusoid_cnp_activations@10": Method("MR-CNP (A)", (0.09, 0.01), 30000),
-    "sinusoid_cnp_weights@10": Method("MR-CNP (W)", (0.09, 0.01), 120000),
-}
-_PAIRS = {
-    (METHODS[plain].label, METHODS[regularized].label)
-    for plain, regularized in itertools.product(
-        ("maml_vanilla", "maml_vanilla+wd", "np_vanilla", "np_vanilla+wd", "np_all_bbb"),
-        ("maml_bbb", "maml_ib", "np_bbb", "np_ib"),
-    )
-    if plain[:2] == regularized[:2]
-}
-CHANCE = 100 / 12  # of a constant prediction of a pose, labels being uniform on [0, 10]
+
+class Method(NamedTuple):
+    """What a table says of a method: its label, the paper's error (mean, standard deviation), upstream's iterations."""
+
+    label: str
+    paper: tuple | None = None
+    upstream_iterations: int | None = None
 
 
-def load_results(folders):
-    """All result.json below `folders` as dicts with their folder under "folder". Raises UserError naming a bad one."""
+def load_results(folders, paper):
+    """All result.json below `folders` as dicts, with what `identify` adds. Raises UserError naming a bad one.
+
+    paper: a domain's module with METHODS, dict key -> Method in the order of the tables; key(method, flags) -> key;
+    PAIRS, set of (key of a plain method, key of a regularized one); CHANCE, error of a constant prediction, or None.
+    """
     results, seen = [], set()
     for folder in folders:
         if not Path(folder).is_dir():
@@ -69,15 +41,8 @@ def load_results(folders):
                 continue  # below two of the folders
             seen.add(path.resolve())
             try:
-                result = json.loads(path.read_text())
-                used = result["flags"]
-                if result["method"].startswith("sinusoid"):
-                    suffix = f"@{_shots(used)}"
-                else:
-                    suffix = "+wd" if used.get("weight_decay") else ""
-                result["key"] = result["method"] + suffix
-                result["folder"] = path.parent
-                METHODS[result["key"]], result["meta_test_mse"], result["iterations"]
+                result = identify(json.loads(path.read_text()) | {"folder": path.parent}, paper)
+                result["meta_test_mse"], result["iterations"]
             except (ValueError, KeyError, TypeError) as e:
                 raise UserError(f"{path}: not a result of a training script ({e!r}); delete it or that run") from None
             results.append(result)
@@ -86,7 +51,26 @@ def load_results(folders):
     return results
 
 
-def _shots(used):
+def identify(result, paper):
+    """The result with its "key", "label", "paper", "upstream_iterations", "order" among the tables' rows, "baselines"
+    (keys that it is compared with) and "chance". A method that the paper's tables do not know has its own name."""
+    used, methods = result["flags"], list(paper.METHODS)
+    key = paper.key(result["method"], used)
+    method = paper.METHODS.get(key, Method(result["method"]))
+    noise = " + label noise" if used.get("label_noise") else ""
+    precision = ", bfloat16" if used.get("precision") == "mixed_bfloat16" else ""
+    return result | {
+        "key": key,
+        "label": method.label.format(shots=used.get("update_batch_size")) + noise + precision,
+        "paper": None if noise else method.paper,
+        "upstream_iterations": method.upstream_iterations,
+        "order": methods.index(key) if key in methods else len(methods),
+        "baselines": {plain for plain, regularized in paper.PAIRS if regularized == key},
+        "chance": paper.CHANCE,
+    }
+
+
+def shots(used):
     """K at meta-test, the first where there are several, from a run's flags."""
     return int((used.get("test_shots") or [used.get("update_batch_size") or 0])[0])
 
@@ -97,16 +81,8 @@ def group(results):
     groups = collections.defaultdict(list)
     for result in results:
         name = result["folder"].name.rsplit(".trial-", 1)[0]
-        groups[list(METHODS).index(result["key"]), name, str(result["folder"].parent)].append(result)
-    return [(name, trials) for (_, name, _), trials in sorted(groups.items())]
-
-
-def label(result):
-    """The method's name in a table."""
-    noise = " + label noise" if result["flags"].get("label_noise") else ""
-    precision = ", bfloat16" if result["flags"].get("precision") == "mixed_bfloat16" else ""
-    name = METHODS[result["key"]].label.format(shots=result["flags"].get("update_batch_size"))
-    return name + noise + precision
+        groups[result["order"], result["key"], name, str(result["folder"].parent)].append(result)
+    return [(name, trials) for (_, _, name, _), trials in sorted(groups.items())]
 
 
 def std(errors):
@@ -120,14 +96,13 @@ def table(results):
     rows = []
     for name, trials in group(results):
         first = trials[0]
-        method, used = METHODS[first["key"]], first["flags"]
-        paper = None if used.get("label_noise") else method.paper
+        used, paper = first["flags"], first["paper"]
         errors = [trial["meta_test_mse"] for trial in trials]
         iterations = min(trial["iterations"] for trial in trials)
         rows.append(
             {
-                "method": label(first),
-                "shots": _shots(used),
+                "method": first["label"],
+                "shots": shots(used),
                 "trials": len(trials),
                 "mean": statistics.mean(errors),
                 "std": std(errors),
@@ -139,7 +114,7 @@ def table(results):
                 "splits": len({trial["flags"].get("data_dir") for trial in trials}),
                 "preset": first["folder"].parent.name,
                 "iterations": iterations,
-                "share_of_upstream": method.upstream_iterations and iterations / method.upstream_iterations,
+                "share_of_upstream": first["upstream_iterations"] and iterations / first["upstream_iterations"],
                 "minutes": statistics.mean(trial["wall_time_s"] for trial in trials) / 60,
                 "run": name,
             }
@@ -177,7 +152,7 @@ def markdown(results):
         "| method | meta-test MSE | the paper | on training tasks | shuffled support | trials | iterations | min |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    names = [row["method"] + (f", {row['shots']} shots" if row["run"].startswith("sinusoid") else "") for row in rows]
+    names = [row["method"] for row in rows]
     for name, row in zip(names, rows, strict=True):
         share = f" ({row['share_of_upstream']:.1%} of upstream's)" if row["share_of_upstream"] else ""
         settings = f" `{row['preset']}/{row['run']}`" if names.count(name) > 1 else ""
@@ -206,7 +181,8 @@ def differences(results):
     lines = []
     for (plain, plain_trials), (regularized, trials) in itertools.product(groups, groups):
         same = all(plain[column] == regularized[column] for column in ("data", "preset", "shots"))
-        if not same or (plain["method"], regularized["method"]) not in _PAIRS or plain["run"].startswith("sinusoid"):
+        noise, plain_noise = (bool(ours[0]["flags"].get("label_noise")) for ours in (trials, plain_trials))
+        if not same or noise != plain_noise or plain_trials[0]["key"] not in trials[0]["baselines"]:
             continue
         found = comparison.paired(plain_trials, trials)
         if found is None or not math.isfinite(found.mean):

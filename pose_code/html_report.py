@@ -12,6 +12,7 @@ from PIL import Image
 from metalearn import figures, results
 from metalearn.cli import UserError
 from metalearn.files import atomic_path
+from pose_code import paper
 from pose_code.pose_dataset import LABEL_SCALE
 
 NUM_OBJECTS = 6
@@ -36,7 +37,7 @@ def write(path, runs):
         "<!DOCTYPE html><html lang=en><head><meta charset=utf-8><title>Meta-learning without memorization</title>",
         f"<style>{_STYLE}</style></head><body><h1>Meta-learning without memorization: pose regression</h1>",
         "<p>Mean squared error in units of (36 degrees)², mean (standard deviation) over trials; a constant "
-        f"prediction has {results.CHANCE:.2f}. With <i>shuffled support</i> the labels of the views that a learner "
+        f"prediction has {paper.CHANCE:.2f}. With <i>shuffled support</i> the labels of the views that a learner "
         "is given are permuted: where the error stays the same, they are not used.</p>",
         _table(results.table(runs)),
         _plot(figures.draw_table(runs), "meta-test error of each row"),
@@ -92,7 +93,7 @@ def _plot(figure, alt):
 def _examples(result):
     """The example views of one run, an object a line; empty if the run kept none."""
     path = result["folder"] / "examples.npz"
-    title = f"<h3>{html.escape(results.label(result))}</h3>"
+    title = f"<h3>{html.escape(result['label'])}</h3>"
     if not path.exists():
         return f"{title}<p>This run has no examples.npz; --train=False evaluates it again and makes it.</p>"
     try:
@@ -132,5 +133,5 @@ def _settings(name, trials):
     used = {flag: value for flag, value in first["flags"].items() if flag not in ("trial", "logdir")}
     cells = " ".join(f"<code>--{html.escape(f'{flag}={value}')}</code>" for flag, value in used.items())
     command = f"<p><code>{html.escape(first.get('command', ''))}</code></p>"
-    summary = f"{html.escape(results.label(first))}, {len(trials)} trials: {html.escape(name)}"
+    summary = f"{html.escape(first['label'])}, {len(trials)} trials: {html.escape(name)}"
     return f"<details><summary>{summary}</summary>{command}<p>{cells}</p></details>"

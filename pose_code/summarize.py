@@ -17,18 +17,18 @@ from absl import flags
 
 from metalearn import figures, results
 from metalearn.cli import UserError, run_main
-from pose_code import html_report
+from pose_code import html_report, paper
 
 FLAGS = flags.FLAGS
 
 
 def main(argv):
     del argv
-    runs = results.load_results(FLAGS.logdir)
+    runs = results.load_results(FLAGS.logdir, paper)
     if FLAGS.methods:
-        if unknown := set(FLAGS.methods) - set(results.METHODS):
+        if unknown := set(FLAGS.methods) - {*paper.METHODS, *(run["key"] for run in runs)}:
             raise UserError(
-                f"--methods: no method {', '.join(sorted(unknown))}; give some of {', '.join(results.METHODS)}"
+                f"--methods: no method {', '.join(sorted(unknown))}; give some of {', '.join(paper.METHODS)}"
             )
         runs = [run for run in runs if run["key"] in FLAGS.methods]
         if not runs:

@@ -19,7 +19,7 @@ from absl import flags
 
 from metalearn import checkpoints, figures, results
 from metalearn.cli import UserError, run_main
-from sinusoid import DIM_X, NUM_AMPLITUDES, U_RANGE
+from sinusoid import DIM_X, NUM_AMPLITUDES, U_RANGE, paper
 
 FLAGS = flags.FLAGS
 
@@ -33,23 +33,19 @@ FIRST_LAYERS = {  # method -> label, name of its layers, in the order of Figure 
     "sinusoid_cnp_weights": ("MR-CNP (W)", "encoder/encoder"),
 }
 LABELS = [label for label, _ in FIRST_LAYERS.values()]
-PAPER_FIGURE5 = {  # at 5 shots, read off the figure: inner-loop steps -> MSE
-    "MAML": {0: 0.84, 1: 0.79, 5: 0.60, 100: 0.47, 200: 0.46},
-    "MR-MAML": {0: 0.72, 1: 0.32, 5: 0.20, 100: 0.16, 200: 0.16},
-}
 
 
 def load_runs(folders):
     """The sinusoid's of results.load_results, a run with several numbers of test shots once for each."""
     runs = []
-    for run in results.load_results(folders):
-        if not run["method"].startswith("sinusoid"):
+    for run in results.load_results(folders, paper):
+        if run["method"] not in FIRST_LAYERS:
             continue
         runs.append(run)
         for name, numbers in run.get("others", {}).items():
             if shots := re.fullmatch(r"(\d+)_shots", name):
                 used = run["flags"] | {"test_shots": [shots[1]]}
-                runs.append(run | numbers | {"flags": used, "key": f"{run['method']}@{shots[1]}"})
+                runs.append(results.identify(run | numbers | {"flags": used}, paper))
     return runs
 
 
@@ -172,7 +168,7 @@ def figure5(runs, path):
             steps, errors.mean(axis=0), errors.std(axis=0), label=row["method"], marker="o", markersize=3, capsize=2
         )
     for (_, shots), axis in panels.items():
-        for label, curve in PAPER_FIGURE5.items() if shots == 5 else ():
+        for label, curve in paper.FIGURE5.items() if shots == 5 else ():
             axis.plot(list(curve), list(curve.values()), "x:", color="grey", label=f"the paper's {label}")
         axis.set_xscale("symlog", linthresh=1)
         axis.set(xlabel="inner-loop steps at meta-test", ylabel="meta-test MSE", ylim=(0, 1.5))

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from metalearn import results
+from pose_code import paper
 
 REPO = Path(__file__).resolve().parents[1]
 README = (REPO / "README.md").read_text()
@@ -36,7 +37,7 @@ def test_tables_2_and_3_are_those_of_the_kept_runs():
     commands = re.findall(command, RESULTS)
     assert [out for _, out, _ in commands] == ["results/table2", "results/table3", "results/table2_cad"]
     for logdir, out, methods in commands:
-        runs = results.load_results([REPO / logdir])
+        runs = results.load_results([REPO / logdir], paper)
         if methods:
             runs = [run for run in runs if run["key"] in methods.split(",")]
         table = results.markdown(runs)

@@ -10,6 +10,7 @@ import pytest
 
 from metalearn import figures, results
 from metalearn.cli import UserError
+from pose_code import paper
 
 
 def write_run(folder, name, trial, mse, method, iterations=1000, curve=True, **flags):
@@ -35,7 +36,7 @@ def logdir(tmp_path):
 
 
 def test_rows_are_runs_over_trials_in_the_paper_s_order(logdir):
-    rows = results.table(results.load_results([logdir]))
+    rows = results.table(results.load_results([logdir], paper))
     assert [row["method"] for row in rows] == ["CNP", "CNP + weight decay", "MR-CNP (W)"]
     last = rows[-1]
     assert (last["trials"], last["mean"], last["iterations"]) == (2, 4.0, 500)
@@ -45,15 +46,22 @@ def test_rows_are_runs_over_trials_in_the_paper_s_order(logdir):
 
 def test_runs_with_other_settings_are_other_rows(logdir):
     write_run(logdir, "np_bbb.beta-0.1", 1, 8.0, "np_bbb")
-    rows = results.table(results.load_results([logdir]))
+    rows = results.table(results.load_results([logdir], paper))
     assert [row["trials"] for row in rows] == [1, 1, 2, 1]
-    text = results.markdown(results.load_results([logdir]))
+    text = results.markdown(results.load_results([logdir], paper))
     assert f"| MR-CNP (W) `{logdir.name}/np_bbb.beta-0.1` | 8.00 |" in text and "| CNP | 9.00 |" in text
+
+
+def test_a_method_that_the_paper_s_tables_do_not_know_is_a_row_with_its_own_name(logdir):
+    write_run(logdir, "reptile.lr-0.1", 1, 4.0, "reptile")
+    runs = results.load_results([logdir], paper)
+    assert results.markdown(runs).split("\n\n")[0].splitlines()[-1].startswith("| reptile | 4.00 | - |")
+    figures.draw_curves(runs)
 
 
 def test_a_plain_and_a_regularized_row_are_compared_object_by_object(logdir):
     write_run(logdir, "np_vanilla.update_lr-0.001", 2, 11.0, "np_vanilla", weight_decay=False)
-    text = results.markdown(results.load_results([logdir]))
+    text = results.markdown(results.load_results([logdir], paper))
     # objects: 9 and 11 of the CNP, 3 and 5 of MR-CNP(W), means over two trials each
     assert "\nMR-CNP (W) is 6.00 below CNP: 95 % interval 6.00 to 6.00 over 2 objects." in text
 
@@ -62,7 +70,7 @@ def test_trials_on_splits_of_their_own_are_a_row_of_one_data_set(tmp_path):
     for trial in (1, 2):
         for method, error in (("np_vanilla", 9.0), ("np_bbb", 3.0)):
             write_run(tmp_path, method, trial, error + trial, method, data_dir=f"/data/cars/split-{trial}")
-    runs = results.load_results([tmp_path])
+    runs = results.load_results([tmp_path], paper)
     assert [(row["data"], row["trials"], row["splits"]) for row in results.table(runs)] == [("cars", 2, 2)] * 2
     text = results.markdown(runs)
     assert "| 2, 2 splits |" in text and "Data: cars;" in text and "over 4 objects of 2 splits." in text
@@ -70,7 +78,7 @@ def test_trials_on_splits_of_their_own_are_a_row_of_one_data_set(tmp_path):
 
 def test_methods_flag_and_label_noise_choose_rows(logdir):
     write_run(logdir, "np_bbb.beta-0.001.label_noise", 1, 2.0, "np_bbb", label_noise=True, data_dir="/x/pascal3d")
-    rows = results.table(results.load_results([logdir]))
+    rows = results.table(results.load_results([logdir], paper))
     noisy = rows[-1]
     assert noisy["method"] == "MR-CNP (W) + label noise" and noisy["paper_mean"] is None
     assert noisy["data"] == "pascal3d" and noisy["preset"] == logdir.name
@@ -85,17 +93,17 @@ def test_methods_flag_and_label_noise_choose_rows(logdir):
 def test_error_against_a_flag_is_drawn(logdir, tmp_path):
     for trial, beta, error in ((1, 0.0, 8.0), (1, 1e-3, 3.0), (2, 1e-3, 4.0), (1, 1.0, 9.0)):
         write_run(tmp_path / "figure2", f"maml_bbb.beta-{beta:g}", trial, error, "maml_bbb", beta=beta)
-    runs = results.load_results([tmp_path / "figure2"])
+    runs = results.load_results([tmp_path / "figure2"], paper)
     (axis,) = figures.draw_against(runs, "beta").axes
     (held_out,) = [bars for bars in axis.containers if bars.get_label() == "held-out objects"]
     np.testing.assert_allclose(held_out.lines[0].get_xydata(), [[0, 8], [1e-3, 3.5], [1, 9]])
     write_run(tmp_path / "figure2", "maml_bbb.beta-0.5", 1, 5.0, "maml_bbb", beta=0.5, var=-3)
     write_run(tmp_path / "figure2", "maml_bbb.beta-0.6", 1, 5.0, "maml_bbb", beta=0.6, var=-5)
     with pytest.raises(UserError, match=r"beta-0\.6\.trial-1 differs from .* in --var too"):
-        runs = results.load_results([tmp_path / "figure2"])
+        runs = results.load_results([tmp_path / "figure2"], paper)
         figures.draw_against([run for run in runs if "var" in run["flags"]], "beta")
     with pytest.raises(UserError, match=r"--against=beta: .*np_bbb.* has no such flag"):
-        figures.draw_against(results.load_results([logdir]), "beta")
+        figures.draw_against(results.load_results([logdir], paper), "beta")
 
 
 def test_the_command_prints_and_writes_the_same_table(logdir):
@@ -119,11 +127,11 @@ def test_the_command_prints_and_writes_the_same_table(logdir):
 
 def test_missing_and_damaged_results_are_named(tmp_path, logdir):
     with pytest.raises(UserError, match="no such folder"):
-        results.load_results([tmp_path / "none"])
+        results.load_results([tmp_path / "none"], paper)
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match=r"no result\.json"):
-        results.load_results([tmp_path / "empty"])
+        results.load_results([tmp_path / "empty"], paper)
     bad = logdir / "np_bbb.beta-0.001.trial-1" / "result.json"
     bad.write_text(bad.read_text()[:50])
     with pytest.raises(UserError, match=r"trial-1/result\.json"):
-        results.load_results([logdir])
+        results.load_results([logdir], paper)
