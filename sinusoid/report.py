@@ -79,8 +79,6 @@ def table_rows(runs):
                 "diverged": len(all_trials) - len(finite),
                 "notebook_tasks_mean": statistics.mean(notebook) if notebook else None,
                 "notebook_tasks_std": results.std(notebook),
-                "train_mean": statistics.mean(trial["meta_train_mse"] for trial in trials),
-                "shuffled_mean": statistics.mean(trial["shuffled_support_mse"] for trial in trials),
                 "paper_mean": row["paper_mean"],
                 "paper_std": row["paper_std"],
                 "minutes": row["minutes"] * row["trials"],
@@ -186,7 +184,7 @@ def figure6(runs, path):
     a protocol, and beside the image as .md and .csv: what `_one_hot_measures` says of all trials."""
     groups = {
         (row["preset"], row["shots"], FIRST_LAYERS[trials[0]["method"]][0]): [
-            (layers := _first_layers(trial), [trial["meta_test_mse"], *_one_hot_measures(*layers)])
+            (layers := _first_layers(trial), _one_hot_measures(*layers))
             for trial in sorted(trials, key=lambda trial: trial["trial"])
         ]
         for row, trials in _groups(runs)
@@ -205,7 +203,7 @@ def figure6(runs, path):
             if (protocol, fewest, method) not in groups:
                 axis.axis("off")
                 continue
-            [(kernel, _), _], (_, _, ratio, _) = groups[protocol, fewest, method][0]
+            [(kernel, _), _], (_, ratio, _) = groups[protocol, fewest, method][0]
             limit = np.abs(kernel).max()
             image = axis.imshow(kernel, cmap="RdBu", vmin=-limit, vmax=limit, aspect="auto", interpolation="nearest")
             title = f"{method}, {PROTOCOLS.get(protocol, protocol)}\none-hot rows / u row {ratio:.2f}"
@@ -230,12 +228,11 @@ def _first_layers(result):
 
 
 def _write_figure6_table(groups, prefix):
-    """groups: (protocol, shots, label) -> trials, each (layers, [meta-test MSE, *_one_hot_measures])."""
+    """groups: (protocol, shots, label) -> trials, each (layers, _one_hot_measures)."""
     measures = {
-        "mse": "MSE", "norm": "norm of the one-hot's rows", "ratio": "/ of u's row",
-        "share": "of the second layer's variance",
+        "norm": "norm of the one-hot's rows", "ratio": "/ of u's row", "share": "of the second layer's variance",
     }  # fmt: skip
-    lines = [f"| protocol | shots | method | {' | '.join(measures.values())} | trials |", "|---" * 8 + "|"]
+    lines = [f"| protocol | shots | method | {' | '.join(measures.values())} | trials |", "|---" * 7 + "|"]
     rows = []
     for (protocol, shots, method), trials in groups.items():
         row = {"protocol": protocol, "shots": shots, "method": method}
