@@ -56,12 +56,11 @@ def load_runs(folders):
 def table_rows(runs):
     """A dict for each protocol, number of shots and method, in that order. runs: of load_runs.
 
-    Means are over the trials whose inner loop diverges on no test task; "diverged" counts the others.
+    Means are over the trials that did not diverge; "diverged" counts the others.
     """
     rows = []
     for row, all_trials in _groups(runs):
-        finite = [trial for trial in all_trials if math.isfinite(trial["meta_test_mse"])]
-        trials = finite or all_trials
+        trials = _not_diverged(all_trials)
         errors = [trial["meta_test_mse"] for trial in trials]
         per_task = np.mean([trial["per_object"] for trial in trials], axis=0)
         on_notebook = f"notebook_{row['shots']}_shots"
@@ -76,7 +75,7 @@ def table_rows(runs):
                 "std": results.std(errors),
                 "standard_error": per_task.std(ddof=1) / np.sqrt(len(per_task)),  # over test tasks
                 "trials": len(all_trials),
-                "diverged": len(all_trials) - len(finite),
+                "diverged": len(all_trials) - len(trials),
                 "notebook_tasks_mean": statistics.mean(notebook) if notebook else None,
                 "notebook_tasks_std": results.std(notebook),
                 "paper_mean": row["paper_mean"],
@@ -91,6 +90,11 @@ def _groups(runs):
     """[(row of results.table, its trials)] by protocol, shots and method."""
     groups = zip(results.table(runs), (trials for _, trials in results.group(runs)), strict=True)
     return sorted(groups, key=lambda group: (group[0]["preset"], group[0]["shots"]))
+
+
+def _not_diverged(trials):
+    """Those whose inner loop diverges on no test task; all if there are none."""
+    return [trial for trial in trials if math.isfinite(trial["meta_test_mse"])] or trials
 
 
 def table1(runs, prefix):
@@ -163,7 +167,7 @@ def figure5(runs, path):
         raise UserError(f"--logdir={','.join(FLAGS.logdir)}: no run of sinusoid/maml.py; train with bash run.sh table1")
     figure, panels = _panels(table_rows(runs))
     for row, trials in _groups(runs):
-        axis = panels[row["preset"], row["shots"]]
+        axis, trials = panels[row["preset"], row["shots"]], _not_diverged(trials)
         steps = [int(step) for step in trials[0]["mse_by_num_updates"]]
         errors = np.array([[trial["mse_by_num_updates"][str(step)] for step in steps] for trial in trials])
         axis.errorbar(
