@@ -62,18 +62,24 @@ def examples(predict, tasks, *, seed, num_draws, batch_size, num_points=4, **_):
     return {name: array[:, :num_points] for name, array in arrays.items()}
 
 
-def protocol(predict, train, val, **settings):
-    """The numbers of result.json: errors on the held-out and the training tasks, and with shuffled support labels."""
+def held_out(predict, val, **settings):
+    """The errors on the held-out tasks: of result.json, and of each of its "others"."""
     per_object, pre_mse = evaluate(predict, val, **settings)
-    shuffled, _ = evaluate(predict, val, **settings, shuffle=True)
-    on_train, _ = evaluate(predict, train, **settings)
     return {
         "meta_test_mse": float(per_object.mean()),
         "meta_test_se": float(per_object.std(ddof=1) / np.sqrt(len(per_object))) if len(per_object) > 1 else None,
-        "meta_train_mse": float(on_train.mean()),
         "pre_mse": pre_mse,
-        "shuffled_support_mse": float(shuffled.mean()),
         "per_object": [float(error) for error in per_object],
+    }
+
+
+def protocol(predict, train, val, **settings):
+    """The numbers of result.json: errors on the held-out and the training tasks, and with shuffled support labels."""
+    shuffled, _ = evaluate(predict, val, **settings, shuffle=True)
+    on_train, _ = evaluate(predict, train, **settings)
+    return held_out(predict, val, **settings) | {
+        "meta_train_mse": float(on_train.mean()),
+        "shuffled_support_mse": float(shuffled.mean()),
     }
 
 

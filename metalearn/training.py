@@ -206,10 +206,14 @@ class Trainer:
                 "num_draws": FLAGS.num_theta_samples if self.learner.stochastic(weights) else 1,
                 "batch_size": FLAGS.eval_batch_size or FLAGS.meta_batch_size,
             }  # fmt: skip
-            numbers = self.evaluate(weights, self.val, eval_num_updates, settings)
+            predict = functools.partial(self.predict, weights)
+            numbers = evaluation.protocol(predict, self.train, self.val, **settings)
+            numbers |= _by_num_updates(predict, self.val, eval_num_updates, settings)
             if other_vals:
                 numbers["others"] = {
-                    name: self.evaluate(weights, val, eval_num_updates, settings) for name, val in other_vals.items()
+                    name: evaluation.held_out(predict, val, **settings)
+                    | _by_num_updates(predict, val, eval_num_updates, settings)
+                    for name, val in other_vals.items()
                 }
             # An inner loop can diverge: a task's gradient may be larger at meta-test than any in training.
             diverged = [
@@ -223,22 +227,9 @@ class Trainer:
                     file=sys.stderr,
                 )
             if save_examples:
-                trial.write_examples(
-                    evaluation.examples(functools.partial(self.predict, weights), self.val, **settings)
-                )
+                trial.write_examples(evaluation.examples(predict, self.val, **settings))
             trial.seconds += time.monotonic() - start
             trial.write_result(numbers | evaluation.names_of(self.val))
-
-    def evaluate(self, weights, val, eval_num_updates, settings):
-        """The numbers of a result on the held-out tasks `val`. settings: of evaluation.protocol."""
-        numbers = evaluation.protocol(functools.partial(self.predict, weights), self.train, val, **settings)
-        if eval_num_updates:
-            errors = {}
-            for num_updates in eval_num_updates:  # a tensor: one graph for all
-                predict = functools.partial(self.predict, weights, num_updates=tf.constant(num_updates))
-                errors[num_updates] = float(evaluation.evaluate(predict, val, **settings)[0].mean())
-            numbers["mse_by_num_updates"] = errors
-        return numbers
 
     def _train_steps(self, batches, seeds):
         """Outer steps: gradients of the learner's loss, one update a group.
@@ -361,6 +352,15 @@ class Trainer:
             lambda *parts: np.stack(parts).reshape(len(steps), len(self.trials), *parts[0].shape),
             *(batch for step in batches for batch in step),
         )
+
+
+def _by_num_updates(predict, val, eval_num_updates, settings):
+    """{"mse_by_num_updates": {number of inner-loop steps: error}} of held-out tasks; empty without such numbers."""
+    errors = {}
+    for num_updates in eval_num_updates:  # a tensor: one graph for all
+        after = functools.partial(predict, num_updates=tf.constant(num_updates))
+        errors[num_updates] = float(evaluation.evaluate(after, val, **settings)[0].mean())
+    return {"mse_by_num_updates": errors} if errors else {}
 
 
 def _way_out():

@@ -52,12 +52,11 @@ def load_runs(folders):
 def table_rows(runs):
     """A dict for each protocol, number of shots and method, in that order. runs: of load_runs.
 
-    Means are over the trials whose inner loop diverges on no test task; "diverged" counts the others.
+    Means are over the trials that did not diverge; "diverged" counts the others.
     """
     rows = []
     for row, all_trials in _groups(runs):
-        finite = [trial for trial in all_trials if math.isfinite(trial["meta_test_mse"])]
-        trials = finite or all_trials
+        trials = _not_diverged(all_trials)
         errors = [trial["meta_test_mse"] for trial in trials]
         per_task = np.mean([trial["per_object"] for trial in trials], axis=0)
         on_notebook = f"notebook_{row['shots']}_shots"
@@ -72,11 +71,9 @@ def table_rows(runs):
                 "std": results.std(errors),
                 "standard_error": per_task.std(ddof=1) / np.sqrt(len(per_task)),  # over test tasks
                 "trials": len(all_trials),
-                "diverged": len(all_trials) - len(finite),
+                "diverged": len(all_trials) - len(trials),
                 "notebook_tasks_mean": statistics.mean(notebook) if notebook else None,
                 "notebook_tasks_std": results.std(notebook),
-                "train_mean": statistics.mean(trial["meta_train_mse"] for trial in trials),
-                "shuffled_mean": statistics.mean(trial["shuffled_support_mse"] for trial in trials),
                 "paper_mean": row["paper_mean"],
                 "paper_std": row["paper_std"],
                 "minutes": row["minutes"] * row["trials"],
@@ -89,6 +86,11 @@ def _groups(runs):
     """[(row of results.table, its trials)] by protocol, shots and method."""
     groups = zip(results.table(runs), (trials for _, trials in results.group(runs)), strict=True)
     return sorted(groups, key=lambda group: (group[0]["preset"], group[0]["shots"]))
+
+
+def _not_diverged(trials):
+    """Those whose inner loop diverges on no test task; all if there are none."""
+    return [trial for trial in trials if math.isfinite(trial["meta_test_mse"])] or trials
 
 
 def table1(runs, prefix):
@@ -161,7 +163,7 @@ def figure5(runs, path):
         raise UserError(f"--logdir={','.join(FLAGS.logdir)}: no run of sinusoid/maml.py; train with bash run.sh table1")
     figure, panels = _panels(table_rows(runs))
     for row, trials in _groups(runs):
-        axis = panels[row["preset"], row["shots"]]
+        axis, trials = panels[row["preset"], row["shots"]], _not_diverged(trials)
         steps = [int(step) for step in trials[0]["mse_by_num_updates"]]
         errors = np.array([[trial["mse_by_num_updates"][str(step)] for step in steps] for trial in trials])
         axis.errorbar(
@@ -182,7 +184,7 @@ def figure6(runs, path):
     a protocol, and beside the image as .md and .csv: what `_one_hot_measures` says of all trials."""
     groups = {
         (row["preset"], row["shots"], FIRST_LAYERS[trials[0]["method"]][0]): [
-            (layers := _first_layers(trial), [trial["meta_test_mse"], *_one_hot_measures(*layers)])
+            (layers := _first_layers(trial), _one_hot_measures(*layers))
             for trial in sorted(trials, key=lambda trial: trial["trial"])
         ]
         for row, trials in _groups(runs)
@@ -201,7 +203,7 @@ def figure6(runs, path):
             if (protocol, fewest, method) not in groups:
                 axis.axis("off")
                 continue
-            [(kernel, _), _], (_, _, ratio, _) = groups[protocol, fewest, method][0]
+            [(kernel, _), _], (_, ratio, _) = groups[protocol, fewest, method][0]
             limit = np.abs(kernel).max()
             image = axis.imshow(kernel, cmap="RdBu", vmin=-limit, vmax=limit, aspect="auto", interpolation="nearest")
             title = f"{method}, {PROTOCOLS.get(protocol, protocol)}\none-hot rows / u row {ratio:.2f}"
@@ -226,12 +228,11 @@ def _first_layers(result):
 
 
 def _write_figure6_table(groups, prefix):
-    """groups: (protocol, shots, label) -> trials, each (layers, [meta-test MSE, *_one_hot_measures])."""
+    """groups: (protocol, shots, label) -> trials, each (layers, _one_hot_measures)."""
     measures = {
-        "mse": "MSE", "norm": "norm of the one-hot's rows", "ratio": "/ of u's row",
-        "share": "of the second layer's variance",
+        "norm": "norm of the one-hot's rows", "ratio": "/ of u's row", "share": "of the second layer's variance",
     }  # fmt: skip
-    lines = [f"| protocol | shots | method | {' | '.join(measures.values())} | trials |", "|---" * 8 + "|"]
+    lines = [f"| protocol | shots | method | {' | '.join(measures.values())} | trials |", "|---" * 7 + "|"]
     rows = []
     for (protocol, shots, method), trials in groups.items():
         row = {"protocol": protocol, "shots": shots, "method": method}

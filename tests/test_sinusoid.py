@@ -199,9 +199,10 @@ METHODS = [
 
 
 def test_there_is_a_preset_of_each_method_in_both_protocols(presets):
-    assert set(presets) == {f"{protocol}/{method}" for protocol in ("released", "text") for method in METHODS}
+    both = {f"{protocol}/{method}" for protocol in ("released", "text") for method in METHODS}
+    assert set(presets) == both | {"text/cnp_activations_10"}
     for name, used in presets.items():
-        assert name.endswith(f"_{used['regularizer']}")
+        assert used["regularizer"] == name.split("_")[1]
 
 
 # As the released notebooks have it.
@@ -242,7 +243,7 @@ def test_the_released_presets_are_the_notebooks_settings(presets, method):
     assert {name: used[name] for name in RELEASED[method]} == RELEASED[method]
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [*METHODS, "cnp_activations_10"])
 def test_the_text_s_presets_change_none_of_its_tasks(presets, method):
     used = presets[f"text/{method}"]
     assert (used["train_one_hots"], used["test_one_hots"], used["num_test_tasks"]) == ("0-19", "0-19", 600)
