@@ -66,7 +66,7 @@ def gaussian_weights(initial, untransformed_scale, rng, spread=0.1):
     All starts as in TensorFlow Probability's layers, which upstream used: the kernels' means at N(0, 0.1^2), not at
     `initial`, rho at N(untransformed_scale, spread^2), biases at `initial` + N(0, spread^2).
 
-    Glorot's means are half as large in the pose encoder's wide layers, no larger than the noise of rho = -3, and MR-CNP
+    Glorot's means are half as large in an image encoder's wide layers, no larger than the noise of rho = -3, and MR-CNP
     then never learns: its posterior falls back to the prior.
 
     initial: dict name -> array; untransformed_scale: the start of rho, before softplus; spread: 0 draws neither.

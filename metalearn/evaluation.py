@@ -12,7 +12,7 @@ def evaluate(predict, tasks, *, seed, episodes, num_draws, batch_size, shuffle=F
 
     Args:
       predict: (batch, seed) -> (predictions, pre_mse or None), a learner's with its weights.
-      tasks: what `training.run` describes, a PoseSplit for one.
+      tasks: what `training.run` describes.
       seed: fixes episodes and draws of theta; episodes: per task; num_draws: draws of theta whose predictions are
         averaged; batch_size: tasks in one call of `predict`.
       shuffle: permute each support set's labels. A learner that ignores its support set does not notice.

@@ -39,7 +39,7 @@ def adapt(loss_fn, weights, num_updates, update_lr, stop_grad=False, unroll=True
 
 
 def mean_squared_error(prediction, y):
-    """MSE in label units squared, (turns x 10)^2. Both [..., n, dim_y] -> [...]."""
+    """MSE in label units squared. Both [..., n, dim_y] -> [...]."""
     return tf.reduce_mean(tf.math.squared_difference(prediction, y), axis=[-2, -1])
 
 

@@ -1,7 +1,7 @@
 """The folder of one run: what it holds and how a run resumes from it.
 
 flags.cfg (an absl flagfile), curve.csv, TensorBoard events, checkpoint-last.npz, checkpoint-final.npz, result.json and,
-of a pose run, examples.npz.
+of some domains, examples.npz.
 """
 
 import contextlib
@@ -27,18 +27,14 @@ _EXECUTION_FLAGS = {
     "logdir", "summary_every", "checkpoint_every", "steps_per_call", "num_threads", "inner_loop", "jit_compile",
     "strategy", "num_replicas", "conv", "datasource", "extra",
 }  # fmt: skip
-# Flags that may change on resume.
-_RESUME_FLAGS = _EXECUTION_FLAGS | {
-    "data_dir", "eval_episodes", "num_theta_samples", "eval_seed", "eval_batch_size", "eval_num_updates",
-    "test_num_updates", "test_update_lr", "test_shots", "test_one_hots", "num_test_tasks", "test_query_size",
-    "test_query_range", "test_query_noise", "test_support_noise", "test_mean_code", "eval_notebook_tasks",
-}  # fmt: skip
+# Flags that may change on resume, with all whose names say that only an evaluation reads them.
+_RESUME_FLAGS = _EXECUTION_FLAGS | {"data_dir", "num_theta_samples"}
+_EVALUATION_PREFIXES = ("eval_", "test_", "num_test_")
 # What only training reads. An evaluation (--train=False) takes it from the checkpoint, for its record.
 _TRAINING_ONLY = {"init", "distinct_tasks", "batch_norm_gradient", "rho_lr", "aggregator_lr"}
-# What runs from before a flag did, where that is not the flag's default; aggregator_lr: the rate of the means.
-_BEFORE = {
-    "init": "glorot", "distinct_tasks": True, "aggregator_lr": None, "kl_reduction": "mean", "num_test_tasks": 100,
-}  # fmt: skip
+# What runs from before a flag existed did, where that is not the flag's default: a value, or a function of the run's
+# flags. A domain adds its own.
+BEFORE = {"init": "glorot"}
 _OTHERS_FLAGS = ("absl", "tensorflow")  # modules that define flags which are not this project's
 _CHECKPOINTS = ("checkpoint-last.npz", "checkpoint-final.npz")
 
@@ -84,7 +80,9 @@ class RunFolder:
         changed = [
             f"--{name} was {before[name]}"
             for name in self.flags
-            if name not in _RESUME_FLAGS | {self.iterations_flag} and before[name] != self.flags[name]
+            if name not in _RESUME_FLAGS | {self.iterations_flag}
+            and not name.startswith(_EVALUATION_PREFIXES)
+            and before[name] != self.flags[name]
         ]
         if note["method"] != self.method or changed:
             what = "; ".join(changed) or f"method was {note['method']}"
@@ -202,9 +200,7 @@ def _own_flags():
 
 def _with_new_flags(values):
     """Flags of an earlier run; those that the script has got since are as that run was, mostly at their defaults."""
-    before = dict(_BEFORE)
-    if amplitudes := values.get("num_train_amplitudes"):  # the first ones; --train_one_hots has taken its place
-        before["train_one_hots"] = f"0-{amplitudes - 1}"
+    before = {name: value(values) if callable(value) else value for name, value in BEFORE.items()}
     return {flag.name: flag.default for flag in _own_flags()} | before | values
 
 

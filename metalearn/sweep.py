@@ -1,6 +1,6 @@
 """Run a list of training commands, some at a time: finished runs are skipped, killed ones resume, failed ones named.
 
-1. A line of standard input is a module and its flags, quoted as for a shell: pose_code.np_bbb --beta=1e-3. Flags after
+1. A line of standard input is a module and its flags, quoted as for a shell: package.script --beta=1e-3. Flags after
    a -- of the command line stand before those of every line, so a line's own win.
 2. --jobs of them run side by side and share the cores (--num_threads). Each line they print is marked with its run.
 3. --dry_run prints each command, times some steps of each kind of run here, and estimates the hours; it trains nothing.
@@ -228,7 +228,7 @@ def read_list(lines, common, methods, trials):
     """
     rows = [words for line in lines if (words := shlex.split(line, comments=True))]
     if not rows:
-        raise UserError("no runs on standard input; give a line per run: pose_code.np_bbb --data_dir=DATA_DIR")
+        raise UserError("no runs on standard input; give a line per run: package.script --flag=value")
     listed = dict.fromkeys(module.rpartition(".")[2] for module, *_ in rows)
     if methods is not None:
         rows = [row for row in rows if row[0].rpartition(".")[2] in methods]

@@ -9,7 +9,7 @@ from pathlib import Path
 import tensorflow as tf
 from absl import flags
 
-from metalearn import layers, training
+from metalearn import layers, run_folder, training
 from metalearn.bayes_layers import gaussian_weights, point_weights
 from metalearn.cli import UserError
 from metalearn.maml import Maml
@@ -18,6 +18,8 @@ from pose_code import networks
 from pose_code.pose_dataset import PoseSplit
 
 FLAGS = flags.FLAGS
+
+run_folder.BEFORE |= {"distinct_tasks": True, "aggregator_lr": None}  # None: the rate of the means
 _NO_EFFECT = "accepted for the released script's command lines, without effect, as there"
 
 flags.DEFINE_string("data_dir", None, "folder of the two pickles that pose_data/data_gen.py writes", required=True)
@@ -94,7 +96,10 @@ def define_posterior_flags(var, rho_lr=None, beta=1e-3):
 def define_code_flags(beta=0.01):
     """Flags of meta-regularization on activations."""
     flags.DEFINE_float("beta", beta, "beta in Eq. 3, factor of KL(q(z*|x*) || N(0, I))", lower_bound=0.0)
-    flags.DEFINE_enum("kl_on", "query", ("query", "context"), "whose code the KL is on: Eq. 3's query, or upstream's")
+    flags.DEFINE_enum(
+        "kl_on", "query", ("query", "support", "context"),
+        "whose code the KL is on: Eq. 3's query, or upstream's support; context is support",
+    )  # fmt: skip
 
 
 def define_weight_decay_flags(weight_decay):

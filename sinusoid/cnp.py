@@ -25,14 +25,17 @@ from sinusoid.tasks import points, train_and_test_tasks
 FLAGS = flags.FLAGS
 
 BETAS = {"weights": 0.15, "activations": 5.0}
-networks.define_flags(BETAS, num_theta_samples=100, var=-3.0)
-flags.DEFINE_bool("encoder", True, "a code of (u, one-hot) before the CNP; False only with --regularizer=none")
-flags.DEFINE_bool("lift_y", True, "a layer on y before it joins its code")
-flags.DEFINE_integer("dim_r", 10, "size of the aggregate r of the support set", lower_bound=1, upper_bound=65_536)
-flags.DEFINE_integer("dim_z", 5, "size of the task code z", lower_bound=1, upper_bound=65_536)
-flags.DEFINE_float("likelihood_scale", 0.1, "sigma of the Gaussian likelihood", lower_bound=1e-6, upper_bound=1e6)
-flags.DEFINE_integer("num_updates", 30000, "training iterations", lower_bound=0)
-flags.DEFINE_float("update_lr", 1e-3, "learning rate", lower_bound=0.0)
+
+
+def define_flags():
+    networks.define_flags(BETAS, num_theta_samples=100, var=-3.0)
+    flags.DEFINE_bool("encoder", True, "a code of (u, one-hot) before the CNP; False only with --regularizer=none")
+    flags.DEFINE_bool("lift_y", True, "a layer on y before it joins its code")
+    flags.DEFINE_integer("dim_r", 10, "size of the aggregate r of the support set", lower_bound=1, upper_bound=65_536)
+    flags.DEFINE_integer("dim_z", 5, "size of the task code z", lower_bound=1, upper_bound=65_536)
+    flags.DEFINE_float("likelihood_scale", 0.1, "sigma of the Gaussian likelihood", lower_bound=1e-6, upper_bound=1e6)
+    flags.DEFINE_integer("num_updates", 30000, "training iterations", lower_bound=0)
+    flags.DEFINE_float("update_lr", 1e-3, "learning rate", lower_bound=0.0)
 
 
 def make_learner():
@@ -79,4 +82,5 @@ def main(argv):
 
 
 if __name__ == "__main__":
+    define_flags()
     run_main(main)

@@ -24,16 +24,19 @@ from sinusoid.tasks import notebook_tasks, train_and_test_tasks
 FLAGS = flags.FLAGS
 
 BETAS = {"weights": 5e-5, "activations": 1.0}
-networks.define_flags(BETAS)
-flags.DEFINE_integer("num_updates", 1, "inner-loop steps in training", lower_bound=0, upper_bound=1000)
-flags.DEFINE_integer("test_num_updates", 100, "inner-loop steps at meta-test", lower_bound=0, upper_bound=100_000)
-flags.DEFINE_float("update_lr", 0.01, "inner loop step size alpha", lower_bound=0.0)
-flags.DEFINE_float("test_update_lr", None, "the same at meta-test; unset: --update_lr", lower_bound=0.0)
-flags.DEFINE_bool("stop_grad", False, "first-order MAML: no gradient through any inner step")
-flags.DEFINE_float("meta_lr", 1e-3, "learning rate of the outer step", lower_bound=0.0)
-flags.DEFINE_integer("metatrain_iterations", 15000, "outer steps", lower_bound=0)
-flags.DEFINE_list("eval_num_updates", "0,1,2,5,10,20,50,100,150,200", "also evaluate after these steps (Figure 5)")
-flags.DEFINE_bool("eval_notebook_tasks", False, "also evaluate on the released notebook's own 100 test tasks")
+
+
+def define_flags():
+    networks.define_flags(BETAS)
+    flags.DEFINE_integer("num_updates", 1, "inner-loop steps in training", lower_bound=0, upper_bound=1000)
+    flags.DEFINE_integer("test_num_updates", 100, "inner-loop steps at meta-test", lower_bound=0, upper_bound=100_000)
+    flags.DEFINE_float("update_lr", 0.01, "inner loop step size alpha", lower_bound=0.0)
+    flags.DEFINE_float("test_update_lr", None, "the same at meta-test; unset: --update_lr", lower_bound=0.0)
+    flags.DEFINE_bool("stop_grad", False, "first-order MAML: no gradient through any inner step")
+    flags.DEFINE_float("meta_lr", 1e-3, "learning rate of the outer step", lower_bound=0.0)
+    flags.DEFINE_integer("metatrain_iterations", 15000, "outer steps", lower_bound=0)
+    flags.DEFINE_list("eval_num_updates", "0,1,2,5,10,20,50,100,150,200", "also evaluate after these steps (Figure 5)")
+    flags.DEFINE_bool("eval_notebook_tasks", False, "also evaluate on the released notebook's own 100 test tasks")
 
 
 def make_learner():
@@ -82,4 +85,5 @@ def main(argv):
 
 
 if __name__ == "__main__":
+    define_flags()
     run_main(main)

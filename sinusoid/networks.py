@@ -2,13 +2,20 @@
 
 from absl import flags
 
-from metalearn import layers
+from metalearn import layers, run_folder
 from metalearn.bayes_layers import gaussian_weights, point_weights
 from sinusoid import DIM_X
 
 FLAGS = flags.FLAGS
 
 REGULARIZERS = ("none", "activations", "weights")
+
+run_folder.BEFORE |= {
+    "kl_reduction": "mean",
+    "num_test_tasks": 100,
+    # --train_one_hots has taken the place of --num_train_amplitudes, which took the first ones
+    "train_one_hots": lambda used: f"0-{(used.get('num_train_amplitudes') or 20) - 1}",
+}
 
 
 def define_flags(betas, **defaults):

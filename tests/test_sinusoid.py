@@ -1,8 +1,8 @@
 """The sinusoid: its tasks, its two scripts as a user runs them, and the report of their runs."""
 
 import csv
+import importlib
 import json
-import runpy
 import sys
 
 import keras
@@ -172,7 +172,7 @@ def test_a_new_adam_takes_its_first_step_each_time(values):
 def parse_presets(script):
     """Prints {preset's path: {flag: value}} of a script's presets, the flags being those that a run keeps."""
     sys.argv = [f"{script}.py"]
-    runpy.run_path(str(REPO / f"sinusoid/{script}.py"), run_name="script")
+    importlib.import_module(f"sinusoid.{script}").define_flags()
     parsed = {}
     for path in sorted((REPO / "presets/sinusoid").glob(f"*/{script}_*.cfg")):
         flags.FLAGS.unparse_flags()
