@@ -257,8 +257,8 @@ UPSTREAM_DEFAULTS = {
 
 
 def test_two_scripts_share_a_process_as_in_a_notebook():
-    for script in ("maml_bbb", "maml_vanilla", "np_ib"):  # an import defines no flag
-        importlib.import_module(f"pose_code.{script}")
+    for script in ("pose_code.maml_bbb", "pose_code.maml_vanilla", "pose_code.np_ib", "sinusoid.maml", "sinusoid.cnp"):
+        importlib.import_module(script)  # defines no flag that another one has
 
 
 @pytest.mark.parametrize("script", UPSTREAM_DEFAULTS)

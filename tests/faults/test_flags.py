@@ -35,7 +35,7 @@ def edges(script):
 
 def print_numeric_flags(module):
     script = importlib.import_module(module)
-    getattr(script, "define_flags", lambda: None)()  # the sinusoid's scripts define theirs at import
+    script.define_flags()
     own = [
         (flag.name, flag.parser.upper_bound, isinstance(flag.parser, flags.FloatParser))
         for name, of_module in flags.FLAGS.flags_by_module_dict().items()
