@@ -102,12 +102,12 @@ def task_noise(shape, seed):
     return noise if num_replicas == 1 else noise[replica * shape[0] : (replica + 1) * shape[0]]
 
 
-def draw_code(encode, theta, context_x, target_x, seed, stochastic_code, kl_on, mean_code=False):
+def draw_code(encode, theta, support_x, query_x, seed, stochastic_code, kl_on, mean_code=False):
     """Code of both sets of a meta-batch, under one theta and in one call of the encoder.
 
     Args:
       encode: (weights, x [n, ...]) -> code [n, dim], or [n, 2 dim] = (mean, untransformed scale) if `stochastic_code`.
-      context_x, target_x: [tasks, K, ...] and [tasks, n, ...].
+      support_x, query_x: [tasks, K, ...] and [tasks, n, ...].
       seed: int tensor [2], for the noise.
       kl_on: "query" or "support" (or "context", the same), whose code is held to N(0, I).
       mean_code: take the mean of a stochastic code in place of a draw.
@@ -116,8 +116,8 @@ def draw_code(encode, theta, context_x, target_x, seed, stochastic_code, kl_on, 
       codes [tasks, K, dim] and [tasks, n, dim], and the KL in nats: summed over the code, averaged over points (0
       without `stochastic_code`).
     """
-    tasks, num_context = context_x.shape[:2]
-    points = tf.concat([context_x, target_x], axis=1)
+    tasks, num_context = support_x.shape[:2]
+    points = tf.concat([support_x, query_x], axis=1)
     code = encode(theta, tf.reshape(points, [-1, *points.shape[2:]]))
     code = tf.reshape(code, [tasks, points.shape[1], code.shape[-1]])
     kl = tf.constant(0.0)

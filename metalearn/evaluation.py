@@ -26,7 +26,7 @@ def evaluate(predict, tasks, *, seed, episodes, num_draws, batch_size, shuffle=F
     for indices, batch in tasks.evaluation_batches(seed, episodes, batch_size):
         if shuffle:
             # Points are in random order, so rolling the labels by one permutes them with no fixed point.
-            batch = batch._replace(context_y=np.roll(batch.context_y, 1, axis=1))
+            batch = batch._replace(support_y=np.roll(batch.support_y, 1, axis=1))
         mean_prediction, batch_pre_mses = _predict_mean(predict, batch, seed, num_draws)
         pre_mses += batch_pre_mses
         num_done += len(indices)
@@ -34,7 +34,7 @@ def evaluate(predict, tasks, *, seed, episodes, num_draws, batch_size, shuffle=F
             minutes = (now - begun) / num_done * (len(tasks) * episodes - num_done) / 60
             print(f"evaluated {num_done}/{len(tasks) * episodes} episodes  {minutes:.1f} min left", flush=True)
             printed = now
-        errors = np.mean((mean_prediction - batch.target_y) ** 2, axis=(1, 2))
+        errors = np.mean((mean_prediction - batch.query_y) ** 2, axis=(1, 2))
         for i, error in zip(indices, errors, strict=False):  # the last batch is padded with repeats
             squared_errors[i].append(error)
     return np.array([np.mean(errors) for errors in squared_errors]), float(np.mean(pre_mses)) if pre_mses else None
@@ -51,11 +51,11 @@ def examples(predict, tasks, *, seed, num_draws, batch_size, num_points=4, **_):
     """Query points of the first tasks (objects) with the predictions for them, as arrays for a report.
 
     predict: as in `evaluate`; of a learner with an inner loop it takes num_updates too, and with 0 predicts before
-    adapting. Returns target_x, target_y, prediction, prediction_before (with an inner loop): [tasks, num_points, ...].
+    adapting. Returns query_x, query_y, prediction, prediction_before (with an inner loop): [tasks, num_points, ...].
     """
     _, batch = next(iter(tasks.evaluation_batches(seed, 1, min(batch_size, len(tasks)))))
     after, pre_mses = _predict_mean(predict, batch, seed, num_draws)
-    arrays = {"target_x": batch.target_x, "target_y": batch.target_y, "prediction": after}
+    arrays = {"query_x": batch.query_x, "query_y": batch.query_y, "prediction": after}
     if pre_mses:  # a learner that has an error before it adapts
         before = functools.partial(predict, num_updates=tf.constant(0))
         arrays["prediction_before"], _ = _predict_mean(before, batch, seed, num_draws)

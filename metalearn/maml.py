@@ -95,7 +95,7 @@ class Maml:
     def loss(self, weights, batch, seed):
         """Outer loss of one MetaBatch and its metrics. seed: int tensor [2] for theta (one draw per meta-batch)."""
         predictions, pre_mse, kl = self._adapt_and_predict(weights, batch, seed, self.num_updates, self.update_lr)
-        mse = tf.reduce_mean(mean_squared_error(predictions, batch.target_y))
+        mse = tf.reduce_mean(mean_squared_error(predictions, batch.query_y))
         metrics = {"pre_mse": pre_mse, "mse": mse, "kl": kl, **kl_sigma(weights)}
         return mse + self.beta * kl, metrics
 
@@ -112,7 +112,7 @@ class Maml:
         seed_theta, seed_code = tf.unstack(tf.random.split(seed, 2))
         theta, kl = weights["encoder"].sample(seed_theta), weights["encoder"].kl()
         adapted, offsets = weights["head"].mean, weights["offsets"].mean
-        context, target = batch.context_x, batch.target_x
+        context, target = batch.support_x, batch.query_x
         if self.adapt_encoder:
             adapted = theta | adapted
         else:
@@ -127,19 +127,19 @@ class Maml:
             return self.predict_from_code(fast_weights | offsets, code)
 
         def one_task(task):
-            context_x, context_y, target_x = task
+            support_x, support_y, query_x = task
 
             def support_loss(fast_weights):
-                return mean_squared_error(forward(fast_weights, context_x), context_y)
+                return mean_squared_error(forward(fast_weights, support_x), support_y)
 
             fast_weights = adapt(support_loss, adapted, num_updates, update_lr, self.stop_grad, unroll)
             # A metric only; without the stop tf.map_fn would run its backward pass, with zeros.
-            return forward(fast_weights, target_x), tf.stop_gradient(support_loss(adapted))
+            return forward(fast_weights, query_x), tf.stop_gradient(support_loss(adapted))
 
-        tasks = (context, batch.context_y, target)
+        tasks = (context, batch.support_y, target)
         if self.inner_loop == "vectorized":
             predictions, pre_mse = tf.vectorized_map(one_task, tasks)
         else:
-            output = (tf.TensorSpec([target.shape[1], batch.context_y.shape[-1]]), tf.TensorSpec([]))
+            output = (tf.TensorSpec([target.shape[1], batch.support_y.shape[-1]]), tf.TensorSpec([]))
             predictions, pre_mse = tf.map_fn(one_task, tasks, fn_output_signature=output)
         return predictions, tf.reduce_mean(pre_mse), kl

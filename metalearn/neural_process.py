@@ -68,7 +68,7 @@ class NeuralProcess:
     def loss(self, weights, batch, seed):
         """Loss of one MetaBatch and its metrics. seed: int tensor [2] for theta (one draw per meta-batch)."""
         predictions, kl = self._predict(weights, batch, seed)
-        mse = tf.reduce_mean(mean_squared_error(predictions, batch.target_y))
+        mse = tf.reduce_mean(mean_squared_error(predictions, batch.query_y))
         return mse + self.beta * kl, {"mse": mse, "kl": kl, **kl_sigma(weights)}
 
     def predict(self, weights, batch, seed):
@@ -79,10 +79,10 @@ class NeuralProcess:
         seed_theta, seed_decoder, seed_code, seed_z = tf.unstack(tf.random.split(seed, 4))
         theta, decoder = weights["encoder"].sample(seed_theta), weights["decoder"].sample(seed_decoder)
         w, w_target, code_kl = draw_code(
-            self.encode, theta, batch.context_x, batch.target_x, seed_code, self.stochastic_code, self.kl_on, mean_code
+            self.encode, theta, batch.support_x, batch.query_x, seed_code, self.stochastic_code, self.kl_on, mean_code
         )
         # pair features [tasks, K, dim_r], aggregated over the support set: r [tasks, dim_r]
-        lifted_y = layers.mlp(decoder, "lift", 1, batch.context_y) if "lift0/kernel" in decoder else batch.context_y
+        lifted_y = layers.mlp(decoder, "lift", 1, batch.support_y) if "lift0/kernel" in decoder else batch.support_y
         r = layers.mlp(decoder, "pair", self.num_hidden_r + 1, tf.concat([w, lifted_y], axis=-1))
         z = layers.mlp(decoder, "task", 1, tf.reduce_mean(r, axis=1))
         if not self.deterministic:

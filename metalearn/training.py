@@ -1,14 +1,6 @@
 """Everything a training script shares: flags, seeds, the loop, summaries, checkpoints, resume, the final evaluation.
 
-A script builds a learner and two sets of tasks and calls `run`. A learner offers
-  init(rng) -> start values, dict module -> Weights of arrays; its tensors are then the `weights` of
-  loss(weights, batch, seed) -> (loss, metrics)
-  predict(weights, batch, seed) -> (predictions, pre_mse or None)
-  stochastic(weights): whether predictions depend on the seed
-  train_tags, val_tags: metric -> TensorBoard name
-and a set of tasks offers
-  sample(rng, meta_batch_size) -> MetaBatch                 len(): the number of tasks that an evaluation visits
-  evaluation_batches(seed, episodes, batch_size) -> iterable of (task numbers, MetaBatch)
+A script builds a learner and two sets of tasks (tasks.py says what they offer) and calls `run`.
 
 All randomness is a function of (--seed, --trial) and the iteration, so a resumed run repeats an uninterrupted one.
 Trials of one method can train side by side (--num_trials): weights and optimizer state then have one more axis in
@@ -244,7 +236,7 @@ class Trainer:
             num_replicas, replica = context.num_replicas_in_sync, context.replica_id_in_sync_group
             batch, seed = args
             if num_replicas > 1:
-                share = batch.context_x.shape[1] // num_replicas
+                share = batch.support_x.shape[1] // num_replicas
                 batch = tf.nest.map_structure(lambda x: x[:, replica * share : (replica + 1) * share], batch)
             return (batch, seed), num_replicas
 
@@ -333,7 +325,7 @@ class Trainer:
         """The trial's row of numbers, also to its records."""
         row = {f"metatrain_{name}": value for name, value in zip(self.metric_names, metrics, strict=True)}
         predictions, pre_mse = self.predict(weights, batch, seed)
-        row["metaval_mse"] = float(np.mean((predictions - batch.target_y) ** 2))
+        row["metaval_mse"] = float(np.mean((predictions - batch.query_y) ** 2))
         if pre_mse is not None:
             row["metaval_pre_mse"] = float(pre_mse)
         if rho := tf.nest.flatten([part.rho for part in weights.values()]):

@@ -98,8 +98,8 @@ def _examples(result):
         return f"{title}<p>This run has no examples.npz; --train=False evaluates it again and makes it.</p>"
     try:
         with np.load(path) as stored:
-            arrays = {name: stored[name] for name in stored.files}
-        images, true, after = arrays["target_x"], arrays["target_y"], arrays["prediction"]
+            arrays = {name.replace("target", "query"): stored[name] for name in stored.files}  # its name in older runs
+        images, true, after = arrays["query_x"], arrays["query_y"], arrays["prediction"]
         before = arrays.get("prediction_before", np.full(after.shape, np.nan))
     except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as e:
         raise UserError(f"{path}: damaged ({e}); delete it, or evaluate the run again with --train=False") from None

@@ -1,6 +1,5 @@
 """The pose data: load a split, sample meta-batches. A task is one object (or `num_classes` of them)."""
 
-import collections
 import json
 import zlib
 from pathlib import Path
@@ -8,22 +7,17 @@ from pathlib import Path
 import numpy as np
 
 from metalearn.cli import UserError
+from metalearn.tasks import MetaBatch
 from pose_data import pickles
 from pose_data.shards import Shards
 
 LABEL_SCALE = 10.0  # labels are turns x 10, so 1 unit = 36 degrees and a constant prediction scores 100/12
 
-MetaBatch = collections.namedtuple("MetaBatch", "context_x context_y target_x target_y")
-MetaBatch.__doc__ = """Tasks of one outer step, each split into a support set D and a query set D*.
-
-context_x: uint8 [tasks, K, dim_im, dim_im, 1], the encoder scales to [0, 1]; context_y: float32 [tasks, K, dim_y],
-turns x 10. target_x, target_y: the same for the query set. K = num_classes * update_batch_size.
-"""
-
 
 class PoseSplit:
     """Objects of one split: images, a uint8 array or Shards [objects, views, side, side]; labels, float32 [.., dim_y];
-    names, <class>/<object> each.
+    names, <class>/<object> each. A MetaBatch's x is uint8 [tasks, K, dim_im, dim_im, 1], which the encoder scales to
+    [0, 1]; y is in turns x 10; K = num_classes * update_batch_size.
 
     With label_noise, `sample` adds a random angle to the labels of each task, modulo a full turn ("Meta-learning
     requires meta-augmentation", Rajendran et al., 2020): where zero is must then be read off the support set.
@@ -96,10 +90,10 @@ class PoseSplit:
             objects = np.stack([rng.permutation(len(self))[: self.num_classes] for _ in range(meta_batch_size)])
         batch = self.gather(objects, self._draw_views(rng, objects.shape))
         if self.label_noise:
-            turn = np.zeros((meta_batch_size, 1, batch.context_y.shape[-1]), np.float32)
+            turn = np.zeros((meta_batch_size, 1, batch.support_y.shape[-1]), np.float32)
             turn[:, 0, -1] = rng.random(meta_batch_size) * LABEL_SCALE  # the angle is the last label
-            context_y, target_y = (np.mod(y + turn, LABEL_SCALE) for y in (batch.context_y, batch.target_y))
-            batch = batch._replace(context_y=context_y, target_y=target_y)
+            support_y, query_y = (np.mod(y + turn, LABEL_SCALE) for y in (batch.support_y, batch.query_y))
+            batch = batch._replace(support_y=support_y, query_y=query_y)
         return batch
 
     def evaluation_batches(self, seed, episodes, batch_size):

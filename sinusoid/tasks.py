@@ -13,7 +13,7 @@ from absl import flags
 
 from metalearn import training
 from metalearn.cli import UserError
-from pose_code.pose_dataset import MetaBatch
+from metalearn.tasks import MetaBatch
 from sinusoid import AMPLITUDES, DIM_X, NUM_AMPLITUDES, U_RANGE
 
 FLAGS = flags.FLAGS

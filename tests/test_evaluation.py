@@ -22,7 +22,7 @@ def split(tmp_path):
 
 def test_per_object_errors_are_in_the_order_of_the_objects(split):
     def predict(batch, seed):
-        return tf.zeros(batch.target_y.shape), None
+        return tf.zeros(batch.query_y.shape), None
 
     errors, pre_mse = evaluate(predict, split, **SETTINGS)
     np.testing.assert_allclose(errors, np.arange(5) ** 2, rtol=1e-6)
@@ -33,7 +33,7 @@ def test_predictions_of_several_draws_are_averaged_before_the_error(split):
     """Draws that are off by +3, +1, -1, -3 have an average without error, though each has one."""
 
     def predict(batch, seed):
-        return tf.constant(batch.target_y) + 3.0 - 2.0 * tf.cast(seed[1], tf.float32), tf.constant(7.0)
+        return tf.constant(batch.query_y) + 3.0 - 2.0 * tf.cast(seed[1], tf.float32), tf.constant(7.0)
 
     errors, pre_mse = evaluate(predict, split, **SETTINGS)
     np.testing.assert_allclose(errors, np.zeros(5), atol=1e-9)
@@ -49,25 +49,25 @@ def test_shuffling_moves_support_labels_but_neither_images_nor_query_labels(spli
 
         def predict(batch, seed, shuffle=shuffle):
             seen[shuffle].append(batch)
-            return tf.zeros(batch.target_y.shape), None
+            return tf.zeros(batch.query_y.shape), None
 
         evaluate(predict, split, **SETTINGS, shuffle=shuffle)
     for plain, shuffled in zip(seen[False], seen[True], strict=True):
-        np.testing.assert_array_equal(plain.context_x, shuffled.context_x)
-        np.testing.assert_array_equal(plain.target_y, shuffled.target_y)
-        assert (plain.context_y != shuffled.context_y).any()
-        np.testing.assert_array_equal(np.sort(plain.context_y, axis=1), np.sort(shuffled.context_y, axis=1))
+        np.testing.assert_array_equal(plain.support_x, shuffled.support_x)
+        np.testing.assert_array_equal(plain.query_y, shuffled.query_y)
+        assert (plain.support_y != shuffled.support_y).any()
+        np.testing.assert_array_equal(np.sort(plain.support_y, axis=1), np.sort(shuffled.support_y, axis=1))
 
 
 def test_a_learner_that_ignores_its_support_set_does_not_notice_the_shuffling(split):
     split.labels = np.random.default_rng(0).random(split.labels.shape).astype(np.float32)
 
     def memorizer(batch, seed):
-        return tf.constant(batch.target_y) + 0.5, None
+        return tf.constant(batch.query_y) + 0.5, None
 
     def nearest(batch, seed):  # the support label of the nearest support image
-        x, y = batch.context_x[:, :, 0, 0, 0].astype(int), batch.target_x[:, :, 0, 0, 0].astype(int)
-        return np.take_along_axis(batch.context_y, np.abs(y[:, :, None] - x[:, None]).argmin(-1)[..., None], 1), None
+        x, y = batch.support_x[:, :, 0, 0, 0].astype(int), batch.query_x[:, :, 0, 0, 0].astype(int)
+        return np.take_along_axis(batch.support_y, np.abs(y[:, :, None] - x[:, None]).argmin(-1)[..., None], 1), None
 
     for predict, notices in ((memorizer, False), (lambda b, s: (tf.constant(nearest(b, s)[0]), None), True)):
         numbers = protocol(predict, split, split, **SETTINGS)

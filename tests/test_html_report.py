@@ -23,8 +23,8 @@ def logdir(tmp_path):
         for trial in (1, 2):
             write_run(tmp_path / "small", name, trial, mse + trial, method, data_dir="/data/<pascal>")
             examples = {
-                "target_x": rng.integers(256, size=(7, 4, 16, 16, 1)).astype(np.uint8),
-                "target_y": np.full((7, 4, 1), 2.5), "prediction": np.full((7, 4, 1), 5.0),
+                "query_x": rng.integers(256, size=(7, 4, 16, 16, 1)).astype(np.uint8),
+                "query_y": np.full((7, 4, 1), 2.5), "prediction": np.full((7, 4, 1), 5.0),
             }  # fmt: skip
             if method == "maml_bbb":
                 examples["prediction_before"] = np.full((7, 4, 1), 0.0)

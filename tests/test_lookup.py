@@ -5,8 +5,8 @@ import json
 import numpy as np
 from scripts import run_script
 
+from metalearn.tasks import MetaBatch
 from pose_code import lookup
-from pose_code.pose_dataset import MetaBatch
 from pose_data import pickles
 
 
@@ -15,7 +15,7 @@ def test_a_query_that_is_a_support_view_has_its_label_and_one_between_two_has_th
     x[0, :, 0, 0, 0] = 0, 100, 200
     y = np.array([[[1.0], [5.0], [9.0]]], np.float32)
     batch = MetaBatch(x, y, x[:, [2, 0, 0]], None)
-    batch.target_x[0, 2, 0, 0, 0] = 150
+    batch.query_x[0, 2, 0, 0, 0] = 150
     predictions, pre_mse = lookup.predict(batch, None, width=30.0)
     np.testing.assert_allclose(predictions, [[[9.0], [1.0], [7.0]]], atol=1e-5)
     assert pre_mse is None

@@ -9,8 +9,8 @@ import tensorflow as tf
 from metalearn import layers
 from metalearn.bayes_layers import gaussian_weights, point_weights
 from metalearn.maml import Maml, adapt
+from metalearn.tasks import MetaBatch
 from pose_code import networks
-from pose_code.pose_dataset import MetaBatch
 
 SEED = tf.constant([3, 4])
 
@@ -153,18 +153,18 @@ def test_offsets_are_meta_learned_but_not_adapted():
 
 def test_adaptation_lowers_the_support_error():
     learner, batch = TinyLearner(num_updates=0), tiny_batch()
-    same = batch._replace(target_x=batch.context_x, target_y=batch.context_y)
+    same = batch._replace(query_x=batch.support_x, query_y=batch.support_y)
     _, before = learner.loss(learner.weights, same, SEED)
     predictions, pre_mse = learner.predict(learner.weights, same, SEED)
     np.testing.assert_allclose(before["mse"], pre_mse, rtol=1e-5)
-    assert np.mean((predictions - batch.context_y) ** 2) < 0.8 * float(pre_mse)
+    assert np.mean((predictions - batch.support_y) ** 2) < 0.8 * float(pre_mse)
 
 
 def test_without_inner_steps_the_loss_is_joint_training():
     learner, batch = TinyLearner(num_updates=0), tiny_batch()
     weights = {name: w for part in learner.weights.values() for name, w in part.mean.items()}
-    prediction = learner.predict_from_code(weights, learner.encode(weights, tf.reshape(batch.target_x, [-1, 3])))
-    expected = np.mean((prediction - tf.reshape(batch.target_y, [-1, 1])) ** 2)
+    prediction = learner.predict_from_code(weights, learner.encode(weights, tf.reshape(batch.query_x, [-1, 3])))
+    expected = np.mean((prediction - tf.reshape(batch.query_y, [-1, 1])) ** 2)
     np.testing.assert_allclose(learner.loss(learner.weights, batch, SEED)[0], expected, rtol=1e-5)
 
 
@@ -177,7 +177,7 @@ def test_kl_enters_the_outer_loss_once_with_beta():
 
 def test_one_theta_serves_support_and_query_of_a_meta_batch():
     learner, batch = TinyLearner(adapt_encoder=False, bayesian_encoder=True), tiny_batch()
-    same = batch._replace(target_x=batch.context_x, target_y=batch.context_y)
+    same = batch._replace(query_x=batch.support_x, query_y=batch.support_y)
     codes = []
     original = learner.predict_from_code
 

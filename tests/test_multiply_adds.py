@@ -11,8 +11,8 @@ from bench import multiply_adds
 from metalearn.bayes_layers import point_weights
 from metalearn.maml import Maml
 from metalearn.neural_process import NeuralProcess, init_neural_process
+from metalearn.tasks import MetaBatch
 from pose_code import networks
-from pose_code.pose_dataset import MetaBatch
 
 TASKS, K, DIM_IM, DIM_W, FILTERS = 2, 3, 16, 16, 4
 FLAGS = {

@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from metalearn.bayes_layers import gaussian_weights, point_weights
 from metalearn.neural_process import NeuralProcess, init_neural_process
-from pose_code.pose_dataset import MetaBatch
+from metalearn.tasks import MetaBatch
 
 SEED = tf.constant([5, 6])
 
@@ -45,13 +45,13 @@ def predict(learner, batch, seed=SEED):
 
 def test_predictions_do_not_depend_on_the_order_of_the_support_set():
     learner, batch = TinyLearner(), tiny_batch()
-    turned = batch._replace(context_x=batch.context_x[:, ::-1], context_y=batch.context_y[:, ::-1])
+    turned = batch._replace(support_x=batch.support_x[:, ::-1], support_y=batch.support_y[:, ::-1])
     np.testing.assert_allclose(predict(learner, batch), predict(learner, turned), rtol=1e-4, atol=1e-6)
 
 
 def test_predictions_depend_on_the_support_labels_unless_facto_is_zero():
     batch = tiny_batch()
-    other = batch._replace(context_y=batch.context_y + 1.0)
+    other = batch._replace(support_y=batch.support_y + 1.0)
     assert np.abs(predict(TinyLearner(), batch) - predict(TinyLearner(), other)).min() > 1e-5
     without_z = TinyLearner(facto=0.0)
     np.testing.assert_array_equal(predict(without_z, batch), predict(without_z, other))
@@ -62,7 +62,7 @@ def test_tasks_and_query_points_do_not_see_each_other():
     whole = predict(learner, batch)
     second = MetaBatch(*(part[1:2] for part in batch))
     np.testing.assert_allclose(predict(learner, second), whole[1:2], rtol=1e-4, atol=1e-6)
-    fewer = batch._replace(target_x=batch.target_x[:, :2], target_y=batch.target_y[:, :2])
+    fewer = batch._replace(query_x=batch.query_x[:, :2], query_y=batch.query_y[:, :2])
     np.testing.assert_allclose(predict(learner, fewer), whole[:, :2], rtol=1e-4, atol=1e-6)
 
 
@@ -72,7 +72,7 @@ def test_loss_is_the_mse_plus_beta_times_the_kl_of_what_is_stochastic():
         learner = TinyLearner(beta=0.25, **kwargs)
         loss, metrics = learner.loss(learner.weights, batch, SEED)
         kl = float(learner.weights["encoder"].kl() + learner.weights["decoder"].kl())
-        np.testing.assert_allclose(metrics["mse"], np.mean((predict(learner, batch) - batch.target_y) ** 2), rtol=1e-5)
+        np.testing.assert_allclose(metrics["mse"], np.mean((predict(learner, batch) - batch.query_y) ** 2), rtol=1e-5)
         np.testing.assert_allclose(loss, metrics["mse"] + 0.25 * kl, rtol=1e-5)
         assert (kl > 0) == bool(kwargs)
 

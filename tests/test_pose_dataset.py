@@ -30,9 +30,9 @@ def numbers(x):
 
 def test_images_and_labels_stay_together_in_label_units(path):
     batch = PoseSplit(path, SIDE, 1, 1, 4).sample(np.random.default_rng(0), 3)
-    assert batch.context_x.shape == batch.target_x.shape == (3, 4, SIDE, SIDE, 1) and batch.context_x.dtype == np.uint8
-    np.testing.assert_allclose(batch.context_y[..., 0], numbers(batch.context_x) / 20, rtol=1e-6)
-    np.testing.assert_allclose(batch.target_y[..., 0], numbers(batch.target_x) / 20, rtol=1e-6)
+    assert batch.support_x.shape == batch.query_x.shape == (3, 4, SIDE, SIDE, 1) and batch.support_x.dtype == np.uint8
+    np.testing.assert_allclose(batch.support_y[..., 0], numbers(batch.support_x) / 20, rtol=1e-6)
+    np.testing.assert_allclose(batch.query_y[..., 0], numbers(batch.query_x) / 20, rtol=1e-6)
 
 
 def test_objects_have_the_names_beside_the_pickle_or_number_and_hash(path):
@@ -52,7 +52,7 @@ def test_a_task_is_one_object_and_no_view_repeats(path):
     split = PoseSplit(path, SIDE, 1, 1, 6)
     for seed in range(20):
         batch = split.sample(np.random.default_rng(seed), 4)
-        points = np.concatenate([numbers(batch.context_x), numbers(batch.target_x)], axis=1)
+        points = np.concatenate([numbers(batch.support_x), numbers(batch.query_x)], axis=1)
         objects = points // 20
         assert (objects == objects[:, :1]).all()
         assert all(len(set(task)) == 12 for task in points)
@@ -60,7 +60,7 @@ def test_a_task_is_one_object_and_no_view_repeats(path):
 
 def test_num_classes_mixes_that_many_objects_in_a_task(path):
     batch = PoseSplit(path, SIDE, 1, 3, 4).sample(np.random.default_rng(0), 2)
-    for points in (batch.context_x, batch.target_x):
+    for points in (batch.support_x, batch.query_x):
         assert points.shape[:2] == (2, 12)
         assert all(sorted(np.unique(task // 20, return_counts=True)[1]) == [4, 4, 4] for task in numbers(points))
 
@@ -70,7 +70,7 @@ def test_label_noise_turns_all_labels_of_a_training_task_by_one_angle_and_no_eva
     split.label_noise = True
     batch = split.sample(np.random.default_rng(0), 5)
     turns = []
-    for x, y in ((batch.context_x, batch.context_y), (batch.target_x, batch.target_y)):
+    for x, y in ((batch.support_x, batch.support_y), (batch.query_x, batch.query_y)):
         np.testing.assert_allclose(y[..., :2], np.broadcast_to([5.0, 0.0], (5, 4, 2)))  # x and y as they were
         assert (y >= 0).all() and (y < 10).all() and y.dtype == np.float32
         turns.append((y[..., 2] - numbers(x) / 20) % 10)
@@ -78,12 +78,12 @@ def test_label_noise_turns_all_labels_of_a_training_task_by_one_angle_and_no_eva
     np.testing.assert_allclose(turns, np.repeat(turns[:, :1], 8, axis=1), atol=1e-4)
     assert turns[:, 0].std() > 1
     for _, batch in split.evaluation_batches(0, 1, 4):
-        np.testing.assert_allclose(batch.target_y[..., 2], numbers(batch.target_x) / 20, rtol=1e-6)
+        np.testing.assert_allclose(batch.query_y[..., 2], numbers(batch.query_x) / 20, rtol=1e-6)
 
 
 def objects_of(split, seed, meta_batch_size):
     """First object of each task of a meta-batch."""
-    return list(numbers(split.sample(np.random.default_rng(seed), meta_batch_size).context_x)[:, 0] // 20)
+    return list(numbers(split.sample(np.random.default_rng(seed), meta_batch_size).support_x)[:, 0] // 20)
 
 
 def test_each_task_is_drawn_by_itself_unless_distinct_tasks_are_asked_for(path):
@@ -102,18 +102,18 @@ def test_evaluation_visits_each_object_equally_and_is_fixed_by_its_seed(path):
     first, again = (list(split.evaluation_batches(5, 3, 4)) for _ in range(2))
     assert sorted(np.concatenate([objects for objects, _ in first])) == sorted([*range(OBJECTS)] * 3)
     for (objects, batch), (_, same) in zip(first, again, strict=True):
-        assert (numbers(batch.context_x)[: len(objects), 0] // 20 == objects).all() and len(batch.context_x) == 4
-        np.testing.assert_array_equal(batch.context_x, same.context_x)
+        assert (numbers(batch.support_x)[: len(objects), 0] // 20 == objects).all() and len(batch.support_x) == 4
+        np.testing.assert_array_equal(batch.support_x, same.support_x)
     other = next(iter(split.evaluation_batches(6, 3, 4)))[1]
-    assert (numbers(other.context_x) != numbers(first[0][1].context_x)).any()
+    assert (numbers(other.support_x) != numbers(first[0][1].support_x)).any()
 
 
 def test_dim_im_takes_means_of_blocks(tmp_path):
     images = np.random.default_rng(0).integers(256, size=(2, 4, 8, 8)).astype(np.uint8)
     pickles.dump([images, np.zeros((2, 4, 3))], tmp_path / "a.pkl")
     batch = PoseSplit(tmp_path / "a.pkl", 4, 1, 1, 2).gather(np.array([[1]]), np.array([[[2, 0, 1, 3]]]))
-    assert batch.context_x.shape == (1, 2, 4, 4, 1)
-    assert abs(int(batch.context_x[0, 0, 3, 0, 0]) - images[1, 2, 6:8, 0:2].mean()) <= 0.5
+    assert batch.support_x.shape == (1, 2, 4, 4, 1)
+    assert abs(int(batch.support_x[0, 0, 3, 0, 0]) - images[1, 2, 6:8, 0:2].mean()) <= 0.5
 
 
 @pytest.mark.parametrize("dim_im", [SIDE, SIDE // 2])
@@ -124,7 +124,7 @@ def test_shards_give_the_same_tasks_as_the_pickle(path, tmp_path, dim_im):
     for a, b in zip(*(split.sample(np.random.default_rng(0), 3) for split in pair), strict=True):
         np.testing.assert_array_equal(a, b)
     for (_, a), (_, b) in zip(*(split.evaluation_batches(0, 1, 4) for split in pair), strict=True):
-        np.testing.assert_array_equal(a.target_x, b.target_x)
+        np.testing.assert_array_equal(a.query_x, b.query_x)
     path.rename(tmp_path / "other.pkl")
     (tmp_path / "shards").rename(tmp_path / "train_data")
     assert len(PoseSplit(path, dim_im, 1, 1, 3)) == OBJECTS  # asked for train_data.pkl, there is the folder

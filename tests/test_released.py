@@ -102,7 +102,7 @@ def predictions(run, maml, first_step):
 
     def predict(name, batch, **kwargs):
         prediction, pre_mse = run.predict(run.weights_of(0), batch, SEED, **kwargs)
-        numbers[name] = np.mean((prediction - batch.target_y) ** 2)
+        numbers[name] = np.mean((prediction - batch.query_y) ** 2)
         return pre_mse
 
     if not maml:

@@ -29,16 +29,16 @@ def amplitude(y, u):
 def test_training_points_are_noisy_sines_of_the_one_hot_s_amplitude():
     of = SinusoidTasks(AMPLITUDES, np.arange(20), Points(200, 300, 0.1, 0.2), None)
     batch = of.sample(np.random.default_rng(0), 30)
-    assert batch.context_x.shape == (30, 200, 21) and batch.context_y.shape == (30, 200, 1)
-    assert batch.target_x.shape == (30, 300, 21) and batch.target_y.shape == (30, 300, 1)
-    for x, y, noise in ((batch.context_x, batch.context_y, 0.1), (batch.target_x, batch.target_y, 0.2)):
+    assert batch.support_x.shape == (30, 200, 21) and batch.support_y.shape == (30, 200, 1)
+    assert batch.query_x.shape == (30, 300, 21) and batch.query_y.shape == (30, 300, 1)
+    for x, y, noise in ((batch.support_x, batch.support_y, 0.1), (batch.query_x, batch.query_y, 0.2)):
         u, one_hot, y = x[..., 0], x[..., 1:], y[..., 0]
         assert (one_hot.sum(axis=-1) == 1).all() and (one_hot == one_hot[:, :1]).all() and (np.abs(u) <= 5).all()
         expected = AMPLITUDES[one_hot[:, 0].argmax(axis=-1)]
         np.testing.assert_allclose(amplitude(y, u), expected, atol=0.07)
         np.testing.assert_allclose((y - expected[:, None] * np.sin(u)).std(), noise, rtol=0.05)
-    assert (batch.context_x[:, :, 0] != batch.target_x[:, :200, 0]).all()  # the query points are new ones
-    assert len(np.unique(batch.context_x[:, 0, 1:].argmax(axis=-1))) > 10
+    assert (batch.support_x[:, :, 0] != batch.query_x[:, :200, 0]).all()  # the query points are new ones
+    assert len(np.unique(batch.support_x[:, 0, 1:].argmax(axis=-1))) > 10
 
 
 def test_evaluation_has_noisy_support_and_evenly_spaced_query_points():
@@ -46,13 +46,13 @@ def test_evaluation_has_noisy_support_and_evenly_spaced_query_points():
     first, again, other = (list(of.evaluation_batches(seed, 2, 4)) for seed in (1, 1, 2))
     assert [list(indices) for indices, _ in first] == [[0, 1, 2, 0], [1, 2]]
     for (indices, batch), (_, same) in zip(first, again, strict=True):
-        assert batch.context_x.shape == (4, 5, 21) and batch.target_x.shape == (4, 201, 21)
-        np.testing.assert_array_equal(batch.context_y, same.context_y)
+        assert batch.support_x.shape == (4, 5, 21) and batch.query_x.shape == (4, 201, 21)
+        np.testing.assert_array_equal(batch.support_y, same.support_y)
         for i, task in enumerate(indices):
-            np.testing.assert_allclose(batch.target_y[i, :, 0], of.amplitudes[task] * np.sin(GRID), atol=1e-6)
-            noise = batch.context_y[i, :, 0] - of.amplitudes[task] * np.sin(batch.context_x[i, :, 0])
+            np.testing.assert_allclose(batch.query_y[i, :, 0], of.amplitudes[task] * np.sin(GRID), atol=1e-6)
+            noise = batch.support_y[i, :, 0] - of.amplitudes[task] * np.sin(batch.support_x[i, :, 0])
             assert 1e-4 < np.abs(noise).max() < 0.6
-    assert (other[0][1].context_x[..., 0] != first[0][1].context_x[..., 0]).all()
+    assert (other[0][1].support_x[..., 0] != first[0][1].support_x[..., 0]).all()
 
 
 @pytest.fixture
@@ -85,9 +85,9 @@ def test_test_tasks_are_600_fixed_ones_whose_one_hot_says_nothing(values):
 def test_complete_memorization_costs_what_the_test_one_hots_make_it_cost(values, one_hots, error):
     values.test_one_hots, values.num_test_tasks = one_hots, 20_000
     amplitudes, batch = evaluation_batch(train_and_test_tasks()[1])
-    memorized = AMPLITUDES[batch.target_x[:, 0, 1:].argmax(axis=-1)]
-    prediction = memorized[:, None] * np.sin(batch.target_x[..., 0])
-    np.testing.assert_allclose(np.mean((prediction - batch.target_y[..., 0]) ** 2), error, atol=0.03)
+    memorized = AMPLITUDES[batch.query_x[:, 0, 1:].argmax(axis=-1)]
+    prediction = memorized[:, None] * np.sin(batch.query_x[..., 0])
+    np.testing.assert_allclose(np.mean((prediction - batch.query_y[..., 0]) ** 2), error, atol=0.03)
     assert amplitudes.min() < 0.11 and amplitudes.max() > 3.99
 
 
@@ -97,33 +97,33 @@ def test_meta_test_has_its_own_shots_range_and_noise(values):
     values.test_support_noise, values.test_query_noise = 0.3, 0.2
     train, test, others = train_and_test_tasks()
     batch = train.sample(np.random.default_rng(0), 2)
-    assert batch.context_x.shape[1] == 10 and batch.target_x.shape[1] == 7
+    assert batch.support_x.shape[1] == 10 and batch.query_x.shape[1] == 7
     amplitudes, batch = evaluation_batch(test)
-    assert batch.context_x.shape[1] == 5
-    np.testing.assert_allclose(batch.target_x[3, :, 0], np.linspace(-4.5, 4.5, 200), rtol=1e-6)
-    for x, y, noise in ((batch.context_x, batch.context_y, 0.3), (batch.target_x, batch.target_y, 0.2)):
+    assert batch.support_x.shape[1] == 5
+    np.testing.assert_allclose(batch.query_x[3, :, 0], np.linspace(-4.5, 4.5, 200), rtol=1e-6)
+    for x, y, noise in ((batch.support_x, batch.support_y, 0.3), (batch.query_x, batch.query_y, 0.2)):
         residual = y[..., 0] - amplitudes[:, None] * np.sin(x[..., 0])
         np.testing.assert_allclose(residual.std(), noise, rtol=0.05)
     assert list(others) == ["3_shots"]  # the same tasks
     other_amplitudes, other_batch = evaluation_batch(others["3_shots"])
-    assert other_batch.context_x.shape[1] == 3
+    assert other_batch.support_x.shape[1] == 3
     np.testing.assert_array_equal(amplitudes, other_amplitudes)
-    np.testing.assert_array_equal(batch.target_x[:, 0, 1:], other_batch.target_x[:, 0, 1:])
+    np.testing.assert_array_equal(batch.query_x[:, 0, 1:], other_batch.query_x[:, 0, 1:])
 
 
 @pytest.mark.parametrize("shots", [5, 10])
 def test_the_notebook_s_own_tasks_are_its_numbers(values, shots):
     values.test_shots, values.test_one_hots = [str(shots)], "0-15"
     amplitudes, batch = evaluation_batch(notebook_tasks()[f"notebook_{shots}_shots"])
-    u, y = batch.context_x[..., 0], batch.context_y[..., 0]
-    assert u.shape == (100, shots) and set(batch.context_x[:, 0, 1:].argmax(axis=-1)) <= set(range(16))
+    u, y = batch.support_x[..., 0], batch.support_y[..., 0]
+    assert u.shape == (100, shots) and set(batch.support_x[:, 0, 1:].argmax(axis=-1)) <= set(range(16))
     np.testing.assert_allclose(u[:, 0], -5 + 10 * (amplitudes - 0.1) / 3.9, atol=1e-5)
     # NumPy's generator of seed 0 starts with the uniform numbers 0.5488135039 and 0.7151893664
     np.testing.assert_allclose(amplitudes[0], 0.1 + 3.9 * 0.5488135039, rtol=1e-9)
     np.testing.assert_allclose(u[0, :2], [0.488135039, 2.151893664], rtol=1e-6)
     np.testing.assert_allclose((y - amplitudes[:, None] * np.sin(u)).std(), 0.1414, rtol=0.1)  # noise added twice
-    np.testing.assert_allclose(batch.target_x[7, :, 0], np.linspace(-4.5, 4.5, 200), rtol=1e-6)
-    residual = batch.target_y[..., 0] - amplitudes[:, None] * np.sin(batch.target_x[..., 0])
+    np.testing.assert_allclose(batch.query_x[7, :, 0], np.linspace(-4.5, 4.5, 200), rtol=1e-6)
+    residual = batch.query_y[..., 0] - amplitudes[:, None] * np.sin(batch.query_x[..., 0])
     np.testing.assert_allclose(residual.std(), 0.1, rtol=0.03)
     rng = np.random.RandomState(3)  # K u, twice K noises, 200 numbers that are not used
     rng.uniform(size=shots), rng.normal(size=2 * shots + 200)

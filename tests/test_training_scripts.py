@@ -80,7 +80,7 @@ def test_script_trains_and_evaluates(script, data_dir, tmp_path):
     with np.load(folder / "examples.npz") as examples:
         shapes = {name: examples[name].shape for name in examples.files}
     before = {} if script.startswith("np") else {"prediction_before": (2, 3, 1)}
-    assert shapes == {"target_x": (2, 3, 16, 16, 1), "target_y": (2, 3, 1), "prediction": (2, 3, 1), **before}
+    assert shapes == {"query_x": (2, 3, 16, 16, 1), "query_y": (2, 3, 1), "prediction": (2, 3, 1), **before}
     assert list(folder.glob("events.out.tfevents.*")) and (folder / "flags.cfg").exists()
     assert "iteration 4/4" in whole.stdout and sweep._PROGRESS.search(whole.stdout)  # which estimates by these lines
     assert len(read_curve(folder)) == 4

@@ -1,0 +1,53 @@
+"""What training and evaluation ask of a set of tasks and of a learner."""
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+
+class MetaBatch(NamedTuple):
+    """Tasks of one outer step, each split into a support set D and a query set D*.
+
+    support_x: [tasks, K, ...] inputs; support_y: float32 [tasks, K, dim_y] labels. query_x, query_y: the same for the
+    query set, of n points per task.
+    """
+
+    support_x: np.ndarray
+    support_y: np.ndarray
+    query_x: np.ndarray
+    query_y: np.ndarray
+
+
+class Tasks(Protocol):
+    """A set of tasks. It may have `names`, a list with one per task, which result.json then has."""
+
+    def __len__(self) -> int:
+        """The number of tasks that an evaluation visits."""
+
+    def sample(self, rng, meta_batch_size) -> MetaBatch:
+        """Random tasks for an outer step, drawn from the NumPy generator `rng`."""
+
+    def evaluation_batches(self, seed, episodes, batch_size):
+        """Each task `episodes` times, points fixed by `seed`: iterable of (task numbers [n], MetaBatch of batch_size
+        tasks), the last one padded with repeats."""
+
+
+class Learner(Protocol):
+    """A meta-learner. Its `weights` are a dict module -> Weights (bayes_layers.py); train_tags and val_tags map its
+    metrics to TensorBoard names."""
+
+    train_tags: dict
+    val_tags: dict
+
+    def init(self, rng) -> dict:
+        """Initial weights, as arrays."""
+
+    def stochastic(self, weights) -> bool:
+        """Whether predictions with these weights depend on the seed."""
+
+    def loss(self, weights, batch, seed):
+        """(loss, metrics) of a MetaBatch: scalars; metrics has "mse", the error without regularizer. seed: int tensor
+        [2]."""
+
+    def predict(self, weights, batch, seed):
+        """(predictions [tasks, n, dim_y], support error before adapting or None)."""
