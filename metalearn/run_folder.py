@@ -31,7 +31,7 @@ _EXECUTION_FLAGS = {
 _RESUME_FLAGS = _EXECUTION_FLAGS | {"data_dir", "num_theta_samples"}
 _EVALUATION_PREFIXES = ("eval_", "test_", "num_test_")
 # What only training reads. An evaluation (--train=False) takes it from the checkpoint, for its record.
-_TRAINING_ONLY = {"init", "distinct_tasks", "batch_norm_gradient", "rho_lr", "aggregator_lr"}
+_TRAINING_ONLY = {"init", "distinct_tasks", "batch_norm_gradient", "rho_lr", "aggregator_lr", "kl_reduction"}
 # What runs from before a flag existed did, where that is not the flag's default: a value, or a function of the run's
 # flags. A domain adds its own.
 BEFORE = {"init": "glorot"}
