@@ -32,20 +32,30 @@ def test_the_counts_of_kills_and_inputs_are_those_of_the_long_run():
     assert +collections.Counter(shown) == +counts  # + leaves out the zeros
 
 
+def assert_table_is_kept(text, logdir, out, methods=None):
+    """The table that summarize makes of the runs below `logdir` is `out`.md, and its lines are in `text`."""
+    runs = results.load_results([REPO / logdir], paper)
+    if methods:
+        runs = [run for run in runs if run["key"] in methods.split(",")]
+    table = results.markdown(runs)
+    assert table.count("\n") > 4
+    for line in table.splitlines():
+        if line.startswith("|") or "% interval" in line:
+            assert line in text
+    assert (REPO / f"{out}.md").read_text().strip() == table.strip()
+
+
 def test_tables_2_and_3_are_those_of_the_kept_runs():
     command = r"summarize --logdir=(results\S+) --out=(\S+)(?: --bars=\S+)?[\s\\]*(?:--methods=(\S+))?"
     commands = re.findall(command, RESULTS)
     assert [out for _, out, _ in commands] == ["results/table2", "results/table3", "results/table2_cad"]
     for logdir, out, methods in commands:
-        runs = results.load_results([REPO / logdir], paper)
-        if methods:
-            runs = [run for run in runs if run["key"] in methods.split(",")]
-        table = results.markdown(runs)
-        assert table.count("\n") > 4
-        for line in table.splitlines():
-            if line.startswith("|") or "% interval" in line:
-                assert line in RESULTS
-        assert (REPO / f"{out}.md").read_text().strip() == table.strip()
+        assert_table_is_kept(RESULTS, logdir, out, methods)
+
+
+def test_the_first_table_and_that_of_both_initial_weights_are_those_of_the_kept_runs():
+    assert_table_is_kept(README, "results/embedded/quick", "results/quick")
+    assert_table_is_kept(README, "results/pascal3d/init", "results/init")
 
 
 def test_table_1_and_figure_6_are_those_of_the_kept_numbers():

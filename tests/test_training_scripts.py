@@ -40,7 +40,7 @@ RUN_NAMES = {
 }
 RESULT_KEYS = {
     "method", "trial", "iterations", "meta_test_mse", "meta_test_se", "meta_train_mse", "pre_mse",
-    "shuffled_support_mse", "per_object", "flags", "command", "versions", "wall_time_s",
+    "shuffled_support_mse", "per_object", "objects", "flags", "command", "versions", "wall_time_s",
 }  # fmt: skip
 
 
