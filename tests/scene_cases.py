@@ -148,7 +148,7 @@ def test_renders_differ_by_angle_and_repeat_after_a_turn(lopsided):
 
 def test_the_camera_is_that_of_pusher_and_looks_at_the_median_of_table_object_and_two_discs(lopsided):
     lopsided.render(2)
-    camera = lopsided._renderer.viewer.cam
+    camera = lopsided._viewer.cam
     assert (camera.azimuth, camera.elevation, camera.distance) == (90, -45, 4)
     thing = lopsided.data.geom("object").xpos
     geoms = [[0.5, 0.2, -0.4], thing, [0.45, -0.05, -0.323], [0.45, -0.05, -0.323]]
