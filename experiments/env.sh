@@ -3,8 +3,8 @@ WORK_DIR=${WORK_DIR:-work_dir}    # all that is made: models, renders, pickles, 
 CAD_DIR=${CAD_DIR:-}              # a PASCAL3D+ CAD folder; empty: the embedded models, which are made
 DATA_DIR=${DATA_DIR:-}            # renders and pickles; empty: a folder of WORK_DIR for each CAD_DIR
 LOG_DIR=${LOG_DIR:-}              # run folders; empty: DATA_DIR/logs
-PRESET=${PRESET:-paper}           # a folder of presets/: paper, for a GPU; small, for hours of CPU cores; quick
-TRIALS=${TRIALS:-}                # trials of each row; empty: 5, and 1 of quick
+PRESET=${PRESET:-paper}           # a folder of presets/: paper, for a GPU; small, for hours of CPU cores
+TRIALS=${TRIALS:-}                # trials of each row; empty: 5 (1 for quick)
 SPLITS=${SPLITS:-trial}           # trial: trial t trains on split t of the objects (data_gen --seed=t); fixed: all on one
 JOBS=${JOBS:-$(nproc)}            # runs side by side, which share the cores; with one GPU: 1
 METHODS=${METHODS:-}              # what an experiment trains, such as "np_bbb maml_bbb"; empty: all that it lists

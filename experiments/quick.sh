@@ -1,5 +1,5 @@
 # The default: CNP, MR-CNP(W) and MR-MAML(W) on the embedded models, memorization and its cure
-# Cost: 25 minutes of two cores, set-up and data included. METHODS="maml_vanilla ..." adds MAML; TRIALS=3: three seeds.
+# Cost: 25 minutes of two cores, set-up and data included. METHODS="maml_vanilla ..." adds MAML; TRIALS=3: three seeds, each on a split of its own.
 # Expect: CNP at 7 or more, whatever its support labels; MR-CNP(W) 3 or more below; MR-MAML(W) under 3.5.
 PRESET=quick P=presets/quick
 TRIALS=${TRIALS:-1}

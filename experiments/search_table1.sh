@@ -1,5 +1,5 @@
 # Every setting of sinusoid/search.txt, on training amplitudes held out for it
-# Cost: see sinusoid/search.txt.
+# Cost: some hours of two cores; not measured.
 setup
 METHODS=
 i=0

@@ -33,6 +33,10 @@ def run_main(main, positional=False):
 
 
 def _parse_flags(argv, positional):
+    for module, own in list(flags.FLAGS.flags_by_module_dict().items()):
+        if not module.startswith(("absl", "tensorflow")):
+            for flag in own:  # --help lists the main module's flags; wherever they are defined, they are the script's
+                flags.FLAGS.register_key_flag_for_module(argv[0], flag)
     try:
         argv = flags.FLAGS(argv)
     except flags.Error as error:

@@ -1,7 +1,7 @@
 """MR-CNP(A): the CNP with meta-regularization on activations (Eq. 3).
 
 1. The encoder's code is stochastic, w ~ N(mu(x), sigma(x)^2), for support and query images.
-2. The loss adds beta * KL(q(w*|x*) || N(0, I)) on the query's code; --kl_on=context gives upstream's placement.
+2. The loss adds beta * KL(q(w*|x*) || N(0, I)) on the query's code; --kl_on=support gives upstream's placement.
 3. At meta-test predictions are averaged over --num_theta_samples draws of the codes.
 
 Command: python np_ib.py --data_dir=DATA_DIR --logdir=LOGDIR

@@ -36,7 +36,7 @@ flags.DEFINE_integer("dim_y", 1, "label numbers to predict, the last ones of (x,
 flags.DEFINE_enum(
     "init", "released", ("released", "glorot"),
     "initial weights: as the released scripts draw them, or Glorot-uniform kernels, zero biases and one rho for all "
-    "(np_ib then lifts y to dim_w // 4 numbers, not dim_w // 2); which of the two decides whether a CNP memorizes",
+    "(np_ib then lifts y to dim_w // 4 numbers, not dim_w // 2); they move a CNP towards memorizing or away",
 )  # fmt: skip
 
 

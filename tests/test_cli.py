@@ -104,3 +104,10 @@ def test_atomic_path_names_the_file_of_an_error(tmp_path):
     with pytest.raises(OSError) as error, atomic_path(tmp_path / "a.png"):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     assert error.value.filename == str(tmp_path / "a.png")
+
+
+def test_help_lists_the_flags_that_other_modules_of_the_project_define():
+    help_text = subprocess.run([sys.executable, "-m", "sinusoid.cnp", "--help"], capture_output=True, text=True).stdout
+    for flag in ("--beta", "--[no]encoder", "--update_batch_size", "--precision", "--optimizer", "--train_one_hots"):
+        assert flag in help_text
+    assert "--logtostderr" not in help_text
