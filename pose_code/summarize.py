@@ -5,6 +5,8 @@
 3. --against=beta --figure=FILE draws the error against that flag (the paper's Figures 2 and 9).
 4. --html=FILE writes a report with all of it, in one file that needs no network.
 
+5. --keep=FOLDER copies the runs' small files there, without paths of this machine: how results/ is filled.
+
 Command: python -m pose_code.summarize --logdir=LOGDIR[,LOGDIR...] [--out=results/table]
 Cost: seconds.
 """
@@ -15,7 +17,7 @@ from pathlib import Path
 
 from absl import flags
 
-from metalearn import figures, results
+from metalearn import figures, kept, results
 from metalearn.cli import UserError, run_main
 from pose_code import html_report, paper
 
@@ -54,6 +56,8 @@ def main(argv):
         figures.save_figure(figures.draw_table(runs), FLAGS.bars)
     if FLAGS.html:
         html_report.write(FLAGS.html, runs)
+    if FLAGS.keep:
+        kept.keep(runs, FLAGS.keep)
 
 
 if __name__ == "__main__":
@@ -64,5 +68,6 @@ if __name__ == "__main__":
     flags.DEFINE_string("figure", None, "image file to draw the training curves to")
     flags.DEFINE_string("against", None, "draw the error against this flag in place of the curves: beta, update_lr")
     flags.DEFINE_string("html", None, "HTML file to write the report to: table, pictures, example objects, settings")
+    flags.DEFINE_string("keep", None, "folder to copy result.json, curve and examples of the runs to")
     flags.DEFINE_bool("best", False, "also name the run with the smallest error")
     run_main(main)

@@ -1,0 +1,44 @@
+"""Finished runs as a repository keeps them: their small files, without the folders of the machine that made them."""
+
+import json
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+from metalearn.files import atomic_path
+
+_FILES = ("curve.csv", "examples.npz")
+
+
+def keep(results, folder):
+    """Copy runs (of results.load_results) to `folder`/<run folder's name>: result.json, curve and examples."""
+    for result in results:
+        run = Path(folder) / result["folder"].name
+        run.mkdir(parents=True, exist_ok=True)
+        written = json.loads((result["folder"] / "result.json").read_text())
+        with atomic_path(run / "result.json") as temporary:
+            temporary.write_text(json.dumps(without_machine(written), indent=1) + "\n")
+        for name in _FILES:
+            if (result["folder"] / name).exists():
+                with atomic_path(run / name) as temporary:
+                    shutil.copyfile(result["folder"] / name, temporary)
+
+
+def without_machine(result):
+    """The result with every absolute path in its flags and command cut to its end, which still tells data sets, splits
+    and scripts apart."""
+    used = {name: _end_of(value) if isinstance(value, str) else value for name, value in result["flags"].items()}
+    words = []
+    for word in shlex.split(result.get("command", "")):
+        name, equals, value = word.rpartition("=") if word.startswith("--") else ("", "", word)
+        words.append(name + equals + _end_of(value))
+    return result | {"flags": used, "command": shlex.join(words)}
+
+
+def _end_of(text):
+    """/a/b/cars/split-1 -> cars/split-1, /a/package/script.py -> package/script.py, /a/logs -> logs; else the text."""
+    path = Path(text)
+    if not path.is_absolute():
+        return text
+    return "/".join(path.parts[-2:]) if re.fullmatch(r"(split|search)-\d+|\w+\.py", path.name) else path.name
