@@ -50,7 +50,7 @@ def measure(script, seconds):
         optimizer_of = optimizers.make(learning_rates, kwargs.get("weight_decay", 0.0))
         run = training.Trainer(learner, train, val, [trial], FLAGS.summary_every, optimizer_of, group_of)
         steps = range(FLAGS.steps_per_call)
-        batches = run.sample(train, "train", steps)
+        batches = run.trials.sample(train, FLAGS.meta_batch_size, "train", steps)
         seeds = tf.constant([[(0, step)] for step in steps], tf.int32)
 
         def step():
@@ -63,8 +63,8 @@ def measure(script, seconds):
         bare = [step()]
         while sum(bare) * len(steps) < seconds or len(bare) < 3:
             bare.append(step())
-        val_batch = tf.nest.map_structure(lambda x: x[0, 0], run.sample(val, "val", [0]))
-        run.predict(run.weights_of(0), val_batch, seeds[0, 0])  # traced before the clock runs
+        val_batch = tf.nest.map_structure(lambda x: x[0, 0], run.trials.sample(val, FLAGS.meta_batch_size, "val", [0]))
+        run.predict(run.trials.of(0), val_batch, seeds[0, 0])  # traced before the clock runs
         begun = time.monotonic()
         run.train_loop()
         real = (time.monotonic() - begun) / run.iterations

@@ -62,27 +62,47 @@ def examples(predict, tasks, *, seed, num_draws, batch_size, num_points=4, **_):
     return {name: array[:, :num_points] for name, array in arrays.items()}
 
 
-def held_out(predict, val, **settings):
-    """The errors on the held-out tasks: of result.json, and of each of its "others"."""
+def protocol(predict, train, val, other_vals=None, eval_num_updates=(), **settings):
+    """The numbers of result.json: errors on the held-out and the training tasks, and with shuffled support labels.
+
+    other_vals: name -> more held-out tasks, whose errors are under "others"; eval_num_updates: numbers of inner-loop
+    steps after which the error is wanted, too; settings: of `evaluate`. "objects" has the names of the held-out tasks.
+    """
+    shuffled, _ = evaluate(predict, val, **settings, shuffle=True)
+    on_train, _ = evaluate(predict, train, **settings)
+    numbers = _held_out(predict, val, eval_num_updates, settings) | {
+        "meta_train_mse": float(on_train.mean()),
+        "shuffled_support_mse": float(shuffled.mean()),
+    }
+    if other_vals:
+        numbers["others"] = {
+            name: _held_out(predict, tasks, eval_num_updates, settings) for name, tasks in other_vals.items()
+        }
+    if names := getattr(val, "names", None):
+        numbers["objects"] = list(names)
+    return numbers
+
+
+def _held_out(predict, val, eval_num_updates, settings):
     per_object, pre_mse = evaluate(predict, val, **settings)
-    return {
+    numbers = {
         "meta_test_mse": float(per_object.mean()),
         "meta_test_se": float(per_object.std(ddof=1) / np.sqrt(len(per_object))) if len(per_object) > 1 else None,
         "pre_mse": pre_mse,
         "per_object": [float(error) for error in per_object],
     }
+    for num_updates in eval_num_updates:  # a tensor: one graph for all
+        after = functools.partial(predict, num_updates=tf.constant(num_updates))
+        error = float(evaluate(after, val, **settings)[0].mean())
+        numbers.setdefault("mse_by_num_updates", {})[num_updates] = error
+    return numbers
 
 
-def protocol(predict, train, val, **settings):
-    """The numbers of result.json: errors on the held-out and the training tasks, and with shuffled support labels."""
-    shuffled, _ = evaluate(predict, val, **settings, shuffle=True)
-    on_train, _ = evaluate(predict, train, **settings)
-    return held_out(predict, val, **settings) | {
-        "meta_train_mse": float(on_train.mean()),
-        "shuffled_support_mse": float(shuffled.mean()),
-    }
-
-
-def names_of(tasks):
-    """{"objects": the names of "per_object"'s tasks}, for result.json; empty where tasks have none."""
-    return {"objects": list(names)} if (names := getattr(tasks, "names", None)) else {}
+def not_finite(numbers):
+    """Names of the numbers of `protocol` that are not finite: an inner loop can diverge, since a task's gradient may be
+    larger at meta-test than any in training."""
+    return [
+        name
+        for name, value in numbers.items()
+        if not all(np.isfinite(leaf) for leaf in tf.nest.flatten(value) if isinstance(leaf, int | float))
+    ]

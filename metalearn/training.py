@@ -20,14 +20,12 @@ import numpy as np
 import tensorflow as tf
 from absl import flags
 
-from metalearn import checkpoints, devices, evaluation, optimizers
+from metalearn import devices, evaluation, optimizers
 from metalearn.cli import UserError
 from metalearn.run_folder import RunFolder
+from metalearn.trials import Trials
 
 FLAGS = flags.FLAGS
-
-# vectorized_map falls back to a loop for stateless noise; hide its warning.
-tf.get_logger().addFilter(lambda record: "while_loop for converting Stateless" not in record.getMessage())
 
 flags.DEFINE_string("logdir", "/tmp/data", "run folders are made in here")
 flags.DEFINE_integer("trial", 1, "number of the trial, part of the run folder's name and of the seed", lower_bound=0)
@@ -60,8 +58,7 @@ flags.DEFINE_integer(
 
 
 def int_list(name, minimum=1):
-    """The value of a list flag, of layer sizes for one, as ints. Raises
-    UserError."""
+    """The value of a list flag, of layer sizes for one, as ints. Raises UserError."""
     try:
         numbers = [int(number) for number in FLAGS[name].value]
     except ValueError:
@@ -105,22 +102,22 @@ def run(
     is_chief = devices.is_chief(strategy)
     iterations = FLAGS[iterations_flag].value
     with contextlib.ExitStack() as locks:
-        trials = [
+        folders = [
             RunFolder(Path(FLAGS.logdir) / f"{run_name}.trial-{number}", number, method, iterations_flag)
             for number in range(FLAGS.trial, FLAGS.trial + FLAGS.num_trials)
         ]
-        for trial in trials:
+        for folder in folders:
             if is_chief:
-                locks.enter_context(trial.lock())
-            trial.find_checkpoint()
+                locks.enter_context(folder.lock())
+            folder.find_checkpoint()
         if FLAGS.train:
-            trials = [trial for trial in trials if not trial.finished()]
+            folders = [folder for folder in folders if not folder.finished()]
         if not is_chief:  # only the chief keeps records
-            for trial in trials:
-                trial.folder = Path(locks.enter_context(tempfile.TemporaryDirectory()))
+            for folder in folders:
+                folder.folder = Path(locks.enter_context(tempfile.TemporaryDirectory()))
         # After a kill trials may be at different steps: train each group of equal step together.
-        trials.sort(key=lambda trial: trial.step)
-        for _, group in itertools.groupby(trials, key=lambda trial: trial.step):
+        folders.sort(key=lambda folder: folder.step)
+        for _, group in itertools.groupby(folders, key=lambda folder: folder.step):
             with strategy.scope():
                 optimizer_of = optimizers.make(learning_rates, weight_decay)
                 trainer = Trainer(learner, train, val, list(group), iterations, optimizer_of, group_of)
@@ -131,67 +128,37 @@ def run(
 
 
 class Trainer:
-    """Trials of one method at the same iteration, trained side by side. Variables are [trials, ...]."""
+    """Training and evaluation of Trials. `variables` are those of a checkpoint."""
 
-    def __init__(self, learner, train, val, trials, iterations, optimizer_of, group_of=None):
-        self.learner, self.train, self.val, self.trials, self.iterations = learner, train, val, trials, iterations
-        self.step, self.strategy = trials[0].step, tf.distribute.get_strategy()
-        starts = [learner.init(trial.rng("start values")) for trial in trials]
-        self.weights = tf.nest.map_structure(lambda *values: tf.Variable(np.stack(values)), *starts)
-        self.variables = {}  # the names in a checkpoint
+    def __init__(self, learner, train, val, folders, iterations, optimizer_of, group_of=None):
+        self.learner, self.train, self.val, self.iterations = learner, train, val, iterations
+        self.trials, self.step, self.strategy = Trials(folders, learner), folders[0].step, tf.distribute.get_strategy()
         groups = {group: [] for group in optimizer_of}
-        for module, weights in self.weights.items():
+        for module, weights in self.trials.weights.items():
             for name, variable in weights.mean.items():
-                self.variables[f"{module}/{name}"] = variable
                 groups[group_of(module, name) if group_of else "mean"].append(variable)
-            for name, variable in weights.rho.items():
-                self.variables[f"{module}/{name}_rho"] = variable
-                groups["rho"].append(variable)
+            groups.setdefault("rho", []).extend(weights.rho.values())
         self.optimizers = []  # (optimizer, its variables) of each group
         for group, variables in groups.items():
             if variables and FLAGS.train:
                 optimizer_of[group].build(variables)
                 self.optimizers.append((optimizer_of[group], variables))
                 state = enumerate(optimizer_of[group].variables)
-                self.variables |= {f"{FLAGS.optimizer}_{group}/{i}": variable for i, variable in state}
+                self.trials.variables |= {f"{FLAGS.optimizer}_{group}/{i}": variable for i, variable in state}
         # No Python control flow here depends on tensors, and autograph's conversion takes seconds.
         self.predict = tf.function(learner.predict, autograph=False)
         self.train_steps = tf.function(self._train_steps, autograph=False, jit_compile=FLAGS.jit_compile)
-        if trials[0].checkpoint:
-            shapes = {name: tuple(variable.shape[1:]) for name, variable in self.variables.items()}
-            # An evaluation leaves the optimizers' state: one with other groups of weights may have trained them.
-            arrays = [checkpoints.load(trial.checkpoint, shapes, partial=not FLAGS.train) for trial in trials]
-            for name, variable in self.variables.items():
-                values = [trial_arrays[name] for trial_arrays in arrays]
-                variable.assign(np.stack(values) if len(variable.shape) else values[0])
-
-    def arrays_of(self, i):
-        """What a checkpoint of trial i holds. Scalars (step, learning rate) are shared by all trials."""
-        return {
-            name: variable.numpy()[i] if len(variable.shape) else variable.numpy()
-            for name, variable in self.variables.items()
-        }
-
-    def save(self, name):
-        """A checkpoint of each trial. Raises UserError and leaves the earlier ones if a number in it is not finite."""
-        arrays = [self.arrays_of(i) for i in range(len(self.trials))]
-        for trial, trial_arrays in zip(self.trials, arrays, strict=True):
-            if not all(np.isfinite(array).all() for array in trial_arrays.values()):
-                raise UserError(f"{trial.folder}: weights after iteration {self.step} are not finite; {_way_out()}")
-        for trial, trial_arrays in zip(self.trials, arrays, strict=True):
-            trial.save(name, trial_arrays)
-
-    def weights_of(self, i):
-        return tf.nest.map_structure(lambda variable: variable[i], self.weights)
+        # An evaluation leaves the optimizers' state: one with other groups of weights may have trained them.
+        self.trials.restore(partial=not FLAGS.train)
 
     def finish(self, eval_num_updates, other_vals, save_examples):
         """Final checkpoint, evaluation and result of each trial."""
         if FLAGS.train:
-            self.save("checkpoint-final.npz")
-            for trial in self.trials:
-                trial.writer.close()
-        for i, trial in enumerate(self.trials):
-            start, weights = time.monotonic(), self.weights_of(i)
+            self.trials.save("checkpoint-final.npz", self.step, _remedy())
+            for folder in self.trials.folders:
+                folder.writer.close()
+        for i, folder in enumerate(self.trials.folders):
+            start, weights = time.monotonic(), self.trials.of(i)
             print(f"evaluating {len(self.val)} held-out and {len(self.train)} training tasks", flush=True)
             settings = {
                 "seed": FLAGS.eval_seed, "episodes": FLAGS.eval_episodes,
@@ -199,32 +166,19 @@ class Trainer:
                 "batch_size": FLAGS.eval_batch_size or FLAGS.meta_batch_size,
             }  # fmt: skip
             predict = functools.partial(self.predict, weights)
-            numbers = evaluation.protocol(predict, self.train, self.val, **settings)
-            numbers |= _by_num_updates(predict, self.val, eval_num_updates, settings)
-            if other_vals:
-                numbers["others"] = {
-                    name: evaluation.held_out(predict, val, **settings)
-                    | _by_num_updates(predict, val, eval_num_updates, settings)
-                    for name, val in other_vals.items()
-                }
-            # An inner loop can diverge: a task's gradient may be larger at meta-test than any in training.
-            diverged = [
-                name
-                for name, value in numbers.items()
-                if not all(np.isfinite(number) for number in tf.nest.flatten(value) if number is not None)
-            ]
-            if diverged:
+            numbers = evaluation.protocol(predict, self.train, self.val, other_vals, eval_num_updates, **settings)
+            if diverged := evaluation.not_finite(numbers):
                 print(
-                    f"warning: {trial.folder}: {', '.join(diverged)} not finite; take smaller inner steps",
+                    f"warning: {folder.folder}: {', '.join(diverged)} not finite; take smaller inner steps",
                     file=sys.stderr,
                 )
             if save_examples:
-                trial.write_examples(evaluation.examples(predict, self.val, **settings))
-            trial.seconds += time.monotonic() - start
-            trial.write_result(numbers | evaluation.names_of(self.val))
+                folder.write_examples(evaluation.examples(predict, self.val, **settings))
+            folder.seconds += time.monotonic() - start
+            folder.write_result(numbers)
 
     def _train_steps(self, batches, seeds):
-        """Outer steps: gradients of the learner's loss, one update a group.
+        """Outer steps: gradients of the learner's loss, one update per group.
 
         batches: MetaBatch of arrays [steps, trials, ...]; seeds: int [steps, trials, 2]. Returns metrics, float
         [steps, metrics, trials], in the order of self.metric_names.
@@ -240,19 +194,14 @@ class Trainer:
                 batch = tf.nest.map_structure(lambda x: x[:, replica * share : (replica + 1) * share], batch)
             return (batch, seed), num_replicas
 
-        def one_trial(args):
-            loss, metrics = self.learner.loss(*args)
+        def one_trial(weights, batch, seed):
+            loss, metrics = self.learner.loss(weights, batch, seed)
             return {"full_loss": loss, "regularizer": loss - metrics["mse"], **metrics}
 
         def one_replica(args):
-            args, num_replicas = own_share(args)
+            (batch, seed), num_replicas = own_share(args)
             with tf.GradientTape() as tape:
-                args = (tf.nest.map_structure(tf.convert_to_tensor, self.weights), *args)
-                if len(self.trials) == 1:
-                    metrics = one_trial(tf.nest.map_structure(lambda x: tf.squeeze(x, 0), args))
-                    metrics = {name: metric[None] for name, metric in metrics.items()}
-                else:
-                    metrics = tf.vectorized_map(one_trial, args)
+                metrics = self.trials.per_trial(one_trial, batch, seed)
                 # No trial's loss depends on another's weights, so the gradient of the sum has each one's own. The
                 # optimizer adds up the replicas' gradients.
                 loss = tf.reduce_sum(metrics["full_loss"]) / num_replicas
@@ -272,31 +221,34 @@ class Trainer:
         return tf.map_fn(one_step, (batches, seeds), fn_output_signature=tf.float32, parallel_iterations=1)
 
     def train_loop(self):
-        for trial in self.trials:
-            trial.begin()
-        noise_seeds = [int(trial.rng("noise").integers(2**31)) for trial in self.trials]
+        folders = self.trials.folders
+        for folder in folders:
+            folder.begin()
+        noise_seeds = [int(folder.rng("noise").integers(2**31)) for folder in folders]
         begun, first, last_saved, interval = time.monotonic(), self.step, self.step, []
         losses = collections.deque(maxlen=3)  # of the last three steps
-        before = [trial.seconds for trial in self.trials]
+        before = [folder.seconds for folder in folders]
         while self.step < self.iterations:
             summary = min(self.iterations, (self.step // FLAGS.summary_every + 1) * FLAGS.summary_every)
             steps = range(self.step, min(summary, self.step + FLAGS.steps_per_call))
             seeds = [[(noise_seed, step) for noise_seed in noise_seeds] for step in steps]
-            metrics = self.train_steps(self.sample(self.train, "train", steps), tf.constant(seeds, tf.int32)).numpy()
-            self.require_finite_losses(metrics, steps, losses)
+            batches = self.trials.sample(self.train, FLAGS.meta_batch_size, "train", steps)
+            metrics = self.train_steps(batches, tf.constant(seeds, tf.int32)).numpy()
+            full_loss = metrics[:, self.metric_names.index("full_loss")]
+            self.trials.require_finite(full_loss, steps, losses, _remedy())
             interval.append(metrics)
             self.step = steps.stop
             if self.step < summary:
                 continue
             means, interval = np.concatenate(interval).mean(axis=0), []
-            val_batches = self.sample(self.val, "val", [self.step])
+            val_batches = self.trials.sample(self.val, FLAGS.meta_batch_size, "val", [self.step])
             seconds = time.monotonic() - begun
             rows = []
-            for i, trial in enumerate(self.trials):
-                trial.step, trial.seconds = self.step, before[i] + seconds / len(self.trials)
+            for i, folder in enumerate(folders):
+                folder.step, folder.seconds = self.step, before[i] + seconds / len(folders)
                 batch = tf.nest.map_structure(lambda x, i=i: x[0, i], val_batches)
                 seed = tf.constant([noise_seeds[i], -self.step], tf.int32)
-                rows.append(self.summarize(trial, self.weights_of(i), means[:, i], batch, seed))
+                rows.append(self.summarize(folder, self.trials.of(i), means[:, i], batch, seed))
             rate = (self.step - first) / seconds
             minutes = (self.iterations - self.step) / rate / 60
             row = {name: np.mean([row[name] for row in rows]) for name in rows[0]}
@@ -307,22 +259,12 @@ class Trainer:
                 flush=True,
             )
             if self.step - last_saved >= FLAGS.checkpoint_every:
-                self.save("checkpoint-last.npz")
+                self.trials.save("checkpoint-last.npz", self.step, _remedy())
                 last_saved = self.step
 
-    def require_finite_losses(self, metrics, steps, last):
-        """Raise UserError at the first loss of these steps that is not finite. last: deque of the losses before."""
-        for step, losses in zip(steps, metrics[:, self.metric_names.index("full_loss")], strict=True):
-            for i in np.flatnonzero(~np.isfinite(losses)):
-                before = ", ".join(f"{earlier[i]:.4g}" for earlier in last) or "none"
-                raise UserError(
-                    f"{self.trials[i].folder}: the loss of iteration {step + 1} is {losses[i]}, the last ones before "
-                    f"it: {before}; {_way_out()}"
-                )
-            last.append(losses)
-
-    def summarize(self, trial, weights, metrics, batch, seed):
-        """The trial's row of numbers, also to its records."""
+    def summarize(self, folder, weights, metrics, batch, seed):
+        """A trial's row of numbers, also to its records. metrics: those of training, [metrics]; batch: of held-out
+        tasks."""
         row = {f"metatrain_{name}": value for name, value in zip(self.metric_names, metrics, strict=True)}
         predictions, pre_mse = self.predict(weights, batch, seed)
         row["metaval_mse"] = float(np.mean((predictions - batch.query_y) ** 2))
@@ -332,29 +274,10 @@ class Trainer:
             row["metatrain_untransformed_scale"] = float(np.mean(np.concatenate([r.numpy().ravel() for r in rho])))
         tags = {f"metatrain_{name}": f"metatrain_{tag}" for name, tag in self.learner.train_tags.items()}
         tags |= {f"metaval_{name}": f"metaval_{tag}" for name, tag in self.learner.val_tags.items()}
-        trial.record(row, tags)
+        folder.record(row, tags)
         return row
 
-    def sample(self, tasks, purpose, steps):
-        """MetaBatch of arrays [steps, trials, tasks, ...]."""
-        batches = [
-            [tasks.sample(trial.rng(purpose, step), FLAGS.meta_batch_size) for trial in self.trials] for step in steps
-        ]
-        return tf.nest.map_structure(
-            lambda *parts: np.stack(parts).reshape(len(steps), len(self.trials), *parts[0].shape),
-            *(batch for step in batches for batch in step),
-        )
 
-
-def _by_num_updates(predict, val, eval_num_updates, settings):
-    """{"mse_by_num_updates": {number of inner-loop steps: error}} of held-out tasks; empty without such numbers."""
-    errors = {}
-    for num_updates in eval_num_updates:  # a tensor: one graph for all
-        after = functools.partial(predict, num_updates=tf.constant(num_updates))
-        errors[num_updates] = float(evaluation.evaluate(after, val, **settings)[0].mean())
-    return {"mse_by_num_updates": errors} if errors else {}
-
-
-def _way_out():
+def _remedy():
     rates = " or ".join(f"--{name}" for name in ("update_lr", "aggregator_lr", "meta_lr", "beta") if name in FLAGS)
     return f"lower {rates}; the last checkpoint stays"

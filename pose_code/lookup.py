@@ -58,7 +58,7 @@ def main(argv):
     with run.lock():
         numbers = evaluation.protocol(with_width[width], train, val, **settings)
         run.seconds = time.monotonic() - begun
-        run.write_result(numbers | evaluation.names_of(val))
+        run.write_result(numbers)
 
 
 if __name__ == "__main__":

@@ -42,7 +42,9 @@ def glorot(script, name, shape):
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_weights_at_iteration_0_have_the_stated_distributions(name, init):
     with script(name, "--dim_im=64", f"--init={init.__name__}") as module:
-        arrays = {key: array for key, array in trainer(module).arrays_of(0).items() if not key.startswith("adam")}
+        arrays = {
+            key: array for key, array in trainer(module).trials.arrays_of(0).items() if not key.startswith("adam")
+        }
     for key, array in arrays.items():
         mean, std = init(name, key, array.shape)
         tolerance = 0.1 * std if array.size >= 1000 else 4 * std / math.sqrt(2 * array.size)

@@ -78,12 +78,12 @@ def load_weights(run, layers, setting):
     """Give the variables the recorded runs' weights. Returns those that are no rho, name -> variable."""
     names = []
     for layer in layers:
-        rho = [f"{layer}/kernel_rho"] if f"{layer}/kernel_rho" in run.variables else []
+        rho = [f"{layer}/kernel_rho"] if f"{layer}/kernel_rho" in run.trials.variables else []
         names += [f"{layer}/kernel", *rho, f"{layer}/bias"]
     names += OFFSETS if layers is MAML else []
-    assert set(names) == {name for name in run.variables if not name.startswith("adam_")}
+    assert set(names) == {name for name in run.trials.variables if not name.startswith("adam_")}
     for i, name in enumerate(names):
-        shape, rng = run.variables[name].shape[1:], np.random.RandomState(1000 + i)
+        shape, rng = run.trials.variables[name].shape[1:], np.random.RandomState(1000 + i)
         if name.endswith("rho"):
             value = np.full(shape, RELEASED_RHO)
         elif name.endswith("kernel"):
@@ -92,8 +92,8 @@ def load_weights(run, layers, setting):
             value = rng.normal(0, 0.1, shape)
         if setting == "np_ib" and name.startswith("encoder/code/"):  # no noise in the code
             value[..., 64:] = 0.0 if name.endswith("kernel") else -30.0
-        run.variables[name].assign(value[None].astype(np.float32))
-    return {name: run.variables[name] for name in names if not name.endswith("rho")}
+        run.trials.variables[name].assign(value[None].astype(np.float32))
+    return {name: run.trials.variables[name] for name in names if not name.endswith("rho")}
 
 
 def predictions(run, maml, first_step):
@@ -101,7 +101,7 @@ def predictions(run, maml, first_step):
     numbers = {}
 
     def predict(name, batch, **kwargs):
-        prediction, pre_mse = run.predict(run.weights_of(0), batch, SEED, **kwargs)
+        prediction, pre_mse = run.predict(run.trials.of(0), batch, SEED, **kwargs)
         numbers[name] = np.mean((prediction - batch.query_y) ** 2)
         return pre_mse
 
