@@ -67,7 +67,7 @@ class Trials:
             folder.save(name, of_trial)
 
     def restore(self, partial):
-        """Assign the folders' checkpoints, if there are any, to the variables. partial: skip what is not among these."""
+        """Assign the folders' checkpoints, if any, to the variables. partial: skip what is not among these."""
         if not self.folders[0].checkpoint:
             return
         shapes = {name: tuple(variable.shape[1:]) for name, variable in self.variables.items()}
@@ -77,7 +77,7 @@ class Trials:
             variable.assign(np.stack(values) if len(variable.shape) else values[0])
 
     def require_finite(self, losses, steps, last, remedy):
-        """Raise UserError at the first loss that is not finite. losses: [steps, trials]; last: deque of earlier ones."""
+        """Raise UserError at the first loss that is not finite. losses: [steps, trials]; last: earlier ones."""
         for step, of_step in zip(steps, losses, strict=True):
             for i in np.flatnonzero(~np.isfinite(of_step)):
                 before = ", ".join(f"{earlier[i]:.4g}" for earlier in last) or "none"
