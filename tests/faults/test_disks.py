@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from cad_folder import command, write_models, write_views
 from scripts import run_script
-from test_kills import all_files, assert_same_records, data_dir, records, training  # noqa: F401 - data_dir: a fixture
+from tiny_runs import all_files, assert_same_records, records, training
 
 from metalearn import checkpoints
 
@@ -46,7 +46,7 @@ FULL, READ_ONLY = "No space left on device", "Read-only file system"
 
 @pytest.mark.parametrize("reason", [FULL, READ_ONLY])
 def test_training_on_a_disk_that_ends_keeps_its_last_checkpoint_and_goes_on(
-    reason, data_dir, disk, tmp_path, rounds, record_property  # noqa: F811
+    reason, data_dir, disk, tmp_path, rounds, record_property
 ):  # fmt: skip
     whole = training("pose_code/np_bbb", data_dir, tmp_path / "whole")
     assert run_script(*whole).returncode == 0

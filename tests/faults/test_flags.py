@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from absl import flags
 from scripts import Fork, run_script
-from test_kills import TINY_MAML, TINY_NP, TINY_SINUSOID, data_dir  # noqa: F401 - data_dir: a fixture
+from tiny_runs import TINY_MAML, TINY_NP, TINY_SINUSOID
 
 SCRIPTS = {
     "pose_code/np_bbb": [*TINY_NP, "--num_updates=2"],
@@ -48,7 +48,7 @@ def print_numeric_flags(module):
 
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_a_numeric_flag_at_its_edge_gives_a_result_or_one_line(
-    script, data_dir, tmp_path, rounds, record_property  # noqa: F811
+    script, data_dir, tmp_path, rounds, record_property
 ):  # fmt: skip
     """--rounds=1 tries three, --rounds=30 every one of them."""
     cases = edges(script)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from cad_folder import REPO, lopsided_mesh
 from scripts import run_script, start_script
-from test_kills import TINY_MAML, TINY_NP, all_files, data_dir, records, wait_for  # noqa: F401 - data_dir: a fixture
+from tiny_runs import TINY_MAML, TINY_NP, all_files, records, wait_for
 
 from metalearn import checkpoints
 
@@ -24,7 +24,7 @@ from metalearn import checkpoints
     ],
 )
 def test_a_loss_that_is_not_finite_stops_the_run_and_leaves_finite_checkpoints(
-    script, flags, data_dir, tmp_path, record_property  # noqa: F811
+    script, flags, data_dir, tmp_path, record_property
 ):  # fmt: skip
     failed = run_script("pose_code", script, *flags, f"--data_dir={data_dir}", f"--logdir={tmp_path}")
     (line,) = [line for line in failed.stderr.splitlines() if line.startswith("error: ")]
@@ -90,7 +90,7 @@ def test_hash_seed_locale_time_zone_and_folder_order_change_nothing_and_no_warni
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="reads /proc")
-def test_memory_files_and_threads_stay_as_they_are_in_a_long_run(data_dir, tmp_path, rounds):  # noqa: F811
+def test_memory_files_and_threads_stay_as_they_are_in_a_long_run(data_dir, tmp_path, rounds):
     """At 1,000 and at 20,000 steps; with less than --rounds=10 at 500 and at 1,000."""
     first, last = (1000, 20_000) if rounds >= 10 else (500, 1000)
     sizes = {}

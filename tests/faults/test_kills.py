@@ -18,21 +18,17 @@ import numpy as np
 import pytest
 from cad_folder import REPO, command, write_models, write_views
 from scripts import run_script, start_script
-from tensorflow.python.summary.summary_iterator import summary_iterator
+from tiny_runs import (
+    TRAINING,
+    all_files,
+    assert_same_records,
+    records,
+    tensorboard_steps,
+    training,
+    wait_for,
+)
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM)
-TINY = [
-    "--dim_im=16", "--update_batch_size=3", "--meta_batch_size=2", "--eval_episodes=1", "--num_theta_samples=1",
-    "--summary_every=1", "--checkpoint_every=1", "--num_threads=1",
-]  # fmt: skip
-TINY_NP = [*TINY, "--dim_w=8", "--dim_z=8", "--dim_r=8", "--n_hidden_units_r=8", "--n_hidden_units_g=8"]
-TINY_MAML = [*TINY, "--num_filters=4", "--dim_w=16", "--num_updates=1", "--test_num_updates=1"]
-TINY_SINUSOID = ["--update_batch_size=3", "--num_theta_samples=1", "--summary_every=1", "--checkpoint_every=1"]
-TRAINING = {
-    "pose_code/np_bbb": [*TINY_NP, "--num_updates=12"],
-    "pose_code/maml_bbb": [*TINY_MAML, "--metatrain_iterations=12"],
-    "sinusoid/cnp": [*TINY_SINUSOID, "--num_updates=12", "--regularizer=weights"],
-}
 
 
 def kill_until_done(start, seconds, rng, times):
@@ -77,11 +73,6 @@ class Script:
         done = self._fork.wait()
         assert "Traceback" not in done.stderr, done.stderr
         return done.returncode
-
-
-def all_files(folder):
-    """{relative path: bytes}, hidden ones too: what a killed process leaves is litter."""
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def write_input(step, folder):
@@ -131,65 +122,12 @@ def test_a_killed_step_of_the_pose_data_ends_in_the_same_bytes(step, tmp_path, r
     record_property("kills", kills)
 
 
-def records(folder):
-    """What a finished run leaves, but for times: checkpoint, curve, result, examples, steps in TensorBoard's files."""
-    with np.load(folder / "checkpoint-final.npz") as file:
-        arrays = {name: file[name] for name in file.files if name != "note"}
-        note = json.loads(str(file["note"]))
-    with open(folder / "curve.csv", newline="") as file:
-        curve = [{name: value for name, value in row.items() if name != "seconds"} for row in csv.DictReader(file)]
-    result = json.loads((folder / "result.json").read_text())
-    for record in (note, result):
-        for name in ("logdir", "data_dir"):
-            record["flags"].pop(name, None)
-    numbers = {name: value for name, value in result.items() if name not in ("wall_time_s", "command")}
-    return arrays, curve, numbers, note["step"], note["flags"], tensorboard_steps(folder)
-
-
-def tensorboard_steps(folder):
-    """The steps that have a training loss in the folder's event files."""
-    return {
-        event.step
-        for path in folder.glob("events.*")
-        for event in summary_iterator(str(path))
-        for value in event.summary.value
-        if value.tag == "metatrain_full_loss"
-    }
-
-
-def assert_same_records(folder, expected):
-    found = records(folder)
-    assert found[0].keys() == expected[0].keys()
-    for name, array in expected[0].items():
-        np.testing.assert_array_equal(found[0][name], array, err_msg=name)
-    assert found[1:] == expected[1:]
-    steps = [int(row["iteration"]) for row in found[1]]
-    assert steps == list(range(1, 13)) and found[5] == set(steps)
-    assert not list(folder.glob(".*.tmp*")), "a killed process's file is left"
-
-
-@pytest.fixture(scope="module")
-def data_dir(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("data")
-    sizes = ["--num_train_objects=5", "--num_val_objects=3", "--num_views=6", "--dim_im=16"]
-    made = run_script("pose_data", "create_fake_data", f"--out_dir={folder}", *sizes)
-    assert made.returncode == 0, made.stderr
-    return folder
-
-
 @pytest.fixture
 def script(request, rounds):
     """One of TRAINING; with --rounds=1 the first alone."""
     if rounds == 1 and request.param != next(iter(TRAINING)):
         pytest.skip("with --rounds=2 and more")
     return request.param
-
-
-def training(script, data_dir, logdir):
-    """Arguments of start_script for a script of TRAINING."""
-    folder, name = script.split("/")
-    data = [f"--data_dir={data_dir}"] if folder == "pose_code" else []
-    return folder, name, f"--logdir={logdir}", *data, *TRAINING[script]
 
 
 @pytest.mark.parametrize("script", TRAINING, indirect=True)
@@ -332,15 +270,6 @@ def test_what_a_checkpoint_holds_is_in_the_curve_and_in_tensorboard_when_the_run
         assert rows[: checkpoints[-1]] == list(range(1, checkpoints[-1] + 1))
         assert tensorboard_steps(folder) >= set(rows[: checkpoints[-1]])
     assert min(checkpoints) >= 1
-
-
-def wait_for(condition, seconds=60):
-    """The first value of condition() that is true."""
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    return value
 
 
 def test_a_killed_sweep_ends_in_the_same_weights_and_records(data_dir, tmp_path, rounds, record_property):

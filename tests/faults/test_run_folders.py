@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from outcomes import mutants
 from scripts import run_script
-from test_kills import assert_same_records, data_dir, records, training  # noqa: F401 - data_dir: a fixture
+from tiny_runs import assert_same_records, records, training
 
 from metalearn import checkpoints
 from metalearn.cli import UserError
@@ -36,7 +36,7 @@ def test_a_damaged_checkpoint_is_refused_by_name_or_holds_what_it_held(tmp_path,
 
 
 @pytest.fixture(scope="module")
-def half_done(data_dir, tmp_path_factory):  # noqa: F811
+def half_done(data_dir, tmp_path_factory):
     """(name of a run's folder, its files as bytes after half of the iterations, its records after all)."""
     logdir = tmp_path_factory.mktemp("logs")
     script, files = training("pose_code/np_bbb", data_dir, logdir), []
@@ -56,7 +56,7 @@ def rows_of(path):
     "name", ["checkpoint-last.npz", "checkpoint-final.npz", "result.json", "curve.csv", "flags.cfg"]
 )
 def test_a_run_goes_on_from_a_damaged_folder_or_says_which_file_to_delete(
-    name, half_done, data_dir, tmp_path, rounds, record_property  # noqa: F811
+    name, half_done, data_dir, tmp_path, rounds, record_property
 ):  # fmt: skip
     whole, before, after, expected = half_done
     script, folder = training("pose_code/np_bbb", data_dir, tmp_path), tmp_path / whole.name
