@@ -84,10 +84,22 @@ grid() {  # NAME FLAG "VALUE..." METHOD...: lines for every value; a value of th
   done
 }
 
-against() {  # FLAG NAME METHODS: the picture and table of a `grid`
-  mkdir -p "$LOG_DIR/$PRESET" "$LOG_DIR/$PRESET-$2"
-  $PY -m pose_code.summarize --logdir="$LOG_DIR/$PRESET,$LOG_DIR/$PRESET-$2" --methods="$3" --against="$1" \
-    --figure="results/$2.png" --out="results/$2"
+table() {  # PREFIX KEYS FLAGS...: train the list on standard input, each line once per trial, and write its table
+  splits split </dev/null  # standard input is the list
+  say "$1, preset $PRESET, $TRIALS trials, $JOBS runs at a time"
+  pose_sweep "${@:3}" || failed=1
+  dry "${@:3}" || summarize "$1" --logdir="$LOG_DIR/$PRESET" ${2:+--methods="$2"}
+}
+
+figure() {  # NAME FLAG "VALUE..." "METHOD METHOD" FLAGS...: the error of methods against a flag
+  splits split
+  say "$1, preset $PRESET, $TRIALS trials at --$2 $3, $JOBS runs at a time"
+  # shellcheck disable=SC2086 # methods are words
+  grid "$1" "$2" "$3" $4 | pose_sweep "${@:5}" || failed=1
+  dry "${@:5}" && return
+  mkdir -p "$LOG_DIR/$PRESET" "$LOG_DIR/$PRESET-$1"
+  $PY -m pose_code.summarize --logdir="$LOG_DIR/$PRESET,$LOG_DIR/$PRESET-$1" --methods="${4// /,}" --against="$2" \
+    --figure="results/$1.png" --out="results/$1"
 }
 
 sinusoid_report() {  # FLAGS...

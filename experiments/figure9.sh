@@ -3,7 +3,4 @@
 # Expect: (the paper, at 1e-5, 1e-4, 1e-3) (A) 4.97, 7.44, 9.44; (W) 7.38, 3.69, 3.64. A table's runs are used again.
 TRIALS=${TRIALS:-5}
 preset np_ib
-splits split
-say "Figure 9, preset $PRESET, $TRIALS trials, $JOBS runs at a time"
-grid figure9 update_lr "1e-5 1e-4 1e-3" np_ib np_bbb | pose_sweep "$@" || failed=1
-dry "$@" || against update_lr figure9 np_ib,np_bbb
+figure figure9 update_lr "1e-5 1e-4 1e-3" "np_ib np_bbb" "$@"

@@ -4,15 +4,10 @@
 PRESET=quick P=presets/quick
 TRIALS=${TRIALS:-1}
 METHODS=${METHODS:-np_bbb maml_bbb np_vanilla}
-splits split
-say "Training $METHODS, about 20 minutes of two cores"
-pose_sweep "$@" <<RUNS || failed=1
+table "$DATA_DIR/quick" "" "$@" <<RUNS
 pose_code.np_bbb       --flagfile=$P/np_bbb.cfg
 pose_code.maml_bbb     --flagfile=$P/maml_bbb.cfg
 pose_code.np_vanilla   --flagfile=$P/np_vanilla.cfg
 pose_code.maml_vanilla --flagfile=$P/maml_vanilla.cfg
 RUNS
-if ! dry "$@"; then
-  say "Meta-test error on held-out objects, MSE in units of (36 degrees)^2; a constant prediction has 8.33"
-  summarize "$DATA_DIR/quick" --logdir="$LOG_DIR/quick"
-fi
+dry "$@" || say "The error is an MSE in units of (36 degrees)^2; a constant prediction has 8.33"

@@ -4,9 +4,7 @@
 # A line is a script and its flags, of which later ones win: an ablation is a line with one more flag.
 TRIALS=${TRIALS:-5}
 preset np_ib
-splits split
-say "Table 2, preset $PRESET, $TRIALS trials, $JOBS runs at a time"
-pose_sweep "$@" <<RUNS || failed=1
+table results/table2 finetune,finetune+wd,maml_vanilla,maml_vanilla+wd,maml_bbb,maml_ib,np_vanilla,np_bbb,np_ib "$@" <<RUNS
 pose_code.maml_vanilla --flagfile=$P/maml_vanilla.cfg
 pose_code.maml_vanilla --flagfile=$P/maml_vanilla.cfg --noweight_decay
 pose_code.np_bbb       --flagfile=$P/np_bbb.cfg
@@ -17,5 +15,3 @@ pose_code.finetune     --flagfile=$P/finetune.cfg --weight_decay
 pose_code.maml_ib      --flagfile=$P/maml_ib.cfg
 pose_code.np_ib        --flagfile=$P/np_ib.cfg
 RUNS
-dry "$@" || summarize results/table2 --logdir="$LOG_DIR/$PRESET" \
-  --methods=finetune,finetune+wd,maml_vanilla,maml_vanilla+wd,maml_bbb,maml_ib,np_vanilla,np_bbb,np_ib

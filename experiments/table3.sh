@@ -3,12 +3,9 @@
 # Expect: (the paper) CNP 8.48, + weight decay 6.86, + BbB 7.73, MR-CNP(W) 2.89.
 TRIALS=${TRIALS:-5}
 preset np_all_bbb
-splits split
-say "Table 3, preset $PRESET, $TRIALS trials, $JOBS runs at a time"
-pose_sweep "$@" <<RUNS || failed=1
+table results/table3 np_vanilla,np_vanilla+wd,np_all_bbb,np_bbb "$@" <<RUNS
 pose_code.np_bbb     --flagfile=$P/np_bbb.cfg
 pose_code.np_all_bbb --flagfile=$P/np_all_bbb.cfg
 pose_code.np_vanilla --flagfile=$P/np_vanilla.cfg
 pose_code.np_vanilla --flagfile=$P/np_vanilla.cfg --weight_decay
 RUNS
-dry "$@" || summarize results/table3 --logdir="$LOG_DIR/$PRESET" --methods=np_vanilla,np_vanilla+wd,np_all_bbb,np_bbb
