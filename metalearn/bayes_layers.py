@@ -116,7 +116,7 @@ def draw_code(encode, theta, support_x, query_x, seed, stochastic_code, kl_on, m
       codes [tasks, K, dim] and [tasks, n, dim], and the KL in nats: summed over the code, averaged over points (0
       without `stochastic_code`).
     """
-    tasks, num_context = support_x.shape[:2]
+    tasks, num_support = support_x.shape[:2]
     points = tf.concat([support_x, query_x], axis=1)
     code = encode(theta, tf.reshape(points, [-1, *points.shape[2:]]))
     code = tf.reshape(code, [tasks, points.shape[1], code.shape[-1]])
@@ -125,6 +125,6 @@ def draw_code(encode, theta, support_x, query_x, seed, stochastic_code, kl_on, m
         mean, untransformed_scale = tf.split(code, 2, axis=-1)
         scale = tf.nn.softplus(untransformed_scale)
         code = mean if mean_code else mean + scale * task_noise(mean.shape, seed)
-        regularized = slice(num_context, None) if kl_on == "query" else slice(num_context)
+        regularized = slice(num_support, None) if kl_on == "query" else slice(num_support)
         kl = tf.reduce_mean(gaussian_kl(mean[:, regularized], scale[:, regularized]))
-    return code[:, :num_context], code[:, num_context:], kl
+    return code[:, :num_support], code[:, num_support:], kl

@@ -112,13 +112,13 @@ class Maml:
         seed_theta, seed_code = tf.unstack(tf.random.split(seed, 2))
         theta, kl = weights["encoder"].sample(seed_theta), weights["encoder"].kl()
         adapted, offsets = weights["head"].mean, weights["offsets"].mean
-        context, target = batch.support_x, batch.query_x
+        support, query = batch.support_x, batch.query_x
         if self.adapt_encoder:
             adapted = theta | adapted
         else:
             # All support and query points of the meta-batch in one call: nothing here depends on the task.
-            context, target, code_kl = draw_code(
-                self.encode, theta, context, target, seed_code, self.stochastic_code, self.kl_on, mean_code
+            support, query, code_kl = draw_code(
+                self.encode, theta, support, query, seed_code, self.stochastic_code, self.kl_on, mean_code
             )
             kl += code_kl
 
@@ -136,10 +136,10 @@ class Maml:
             # A metric only; without the stop tf.map_fn would run its backward pass, with zeros.
             return forward(fast_weights, query_x), tf.stop_gradient(support_loss(adapted))
 
-        tasks = (context, batch.support_y, target)
+        tasks = (support, batch.support_y, query)
         if self.inner_loop == "vectorized":
             predictions, pre_mse = tf.vectorized_map(one_task, tasks)
         else:
-            output = (tf.TensorSpec([target.shape[1], batch.support_y.shape[-1]]), tf.TensorSpec([]))
+            output = (tf.TensorSpec([query.shape[1], batch.support_y.shape[-1]]), tf.TensorSpec([]))
             predictions, pre_mse = tf.map_fn(one_task, tasks, fn_output_signature=output)
         return predictions, tf.reduce_mean(pre_mse), kl

@@ -30,11 +30,11 @@ WIDTHS = (3.0, 10.0, 30.0, 100.0, 300.0)  # grey levels squared
 def predict(batch, seed, width):
     """Predictions [tasks, n, dim_y] for the query set of a MetaBatch, and None: there is no error before adapting."""
     del seed
-    context, target = (x.reshape(*x.shape[:2], -1).astype(np.float32) for x in (batch.support_x, batch.query_x))
+    support, query = (x.reshape(*x.shape[:2], -1).astype(np.float32) for x in (batch.support_x, batch.query_x))
     # [tasks, n, K]
-    products = target @ context.transpose(0, 2, 1)
-    distances = (np.square(target).sum(-1)[..., None] - 2 * products + np.square(context).sum(-1)[:, None]) / (
-        context.shape[-1]
+    products = query @ support.transpose(0, 2, 1)
+    distances = (np.square(query).sum(-1)[..., None] - 2 * products + np.square(support).sum(-1)[:, None]) / (
+        support.shape[-1]
     )
     weights = np.exp(-(distances - distances.min(-1, keepdims=True)) / width)
     return tf.constant(weights / weights.sum(-1, keepdims=True) @ batch.support_y), None
