@@ -230,3 +230,18 @@ def test_every_experiment_names_scripts_and_presets_that_exist(run, tmp_path):
             assert (REPO / f"{module.replace('.', '/')}.py").is_file(), name
             flagfiles = [word.removeprefix("--flagfile=") for word in words if word.startswith("--flagfile=")]
             assert all((REPO / path).is_file() for path in flagfiles), name
+
+
+def test_the_scripts_own_list_runs_every_method_with_the_paper_s_preset(tmp_path):
+    python = tmp_path / "python"
+    python.write_text('#!/bin/sh\necho "$@"\n')
+    python.chmod(0o755)
+    environment = {**os.environ, "PYTHON": str(python), "DATA_DIR": "D", "LOG_DIR": "L"}
+    done = subprocess.run(["bash", REPO / "pose_code/run.sh"], env=environment, capture_output=True, text=True)
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert done.returncode == 0 and {line[0] for line in lines} == {
+        f"{path.stem}.py" for path in (REPO / "presets/paper").glob("*.cfg")
+    }
+    for script, flagfile, *_ in lines:
+        assert flagfile == f"--flagfile=../presets/paper/{Path(script).stem}.cfg"
+        assert (REPO / "pose_code" / script).is_file()
