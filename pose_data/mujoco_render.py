@@ -114,9 +114,13 @@ def render_object(task):
             temporary.write_text(json.dumps(identity) + "\n")
     rotate_folder.write_labels(folder, scene.OBJECT_X, scene.OBJECT_Y, angles)
     with concurrent.futures.ThreadPoolExecutor(1) as pool:  # a view is compressed while the next one is drawn
-        saves = [pool.submit(_save, object_scene.render(angles[view]), folder / f"{view}.png") for view in missing]
-    for save in saves:
-        save.result()
+        saving = None
+        for view in missing:
+            image = object_scene.render(angles[view])
+            if saving:
+                saving.result()  # or views that a GPU draws faster than they are compressed would fill the memory
+            saving = pool.submit(_save, image, folder / f"{view}.png")
+        saving.result()
     object_scene.close()
     return len(missing)
 
