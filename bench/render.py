@@ -43,7 +43,7 @@ def main(_):
             angles = mujoco_render.view_angles(0, class_name, object_name, FLAGS.num_views)
             path, out = models[class_name, object_name], Path(folder) / "rotate" / class_name / object_name
             begun = time.monotonic()
-            mujoco_render.render_object((path, out, angles, FLAGS.image_size, True, None))
+            mujoco_render.render_object(mujoco_render.Task(path, out, FLAGS.num_views, 0, FLAGS.image_size))
             whole += time.monotonic() - begun
             compiled = scene.Scene(read_triangles(path), FLAGS.image_size)
             compiled.render(0.0)

@@ -20,6 +20,7 @@ import shutil
 import sys
 import zlib
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from absl import flags
@@ -93,19 +94,28 @@ def view_angles(seed, class_name, object_name, num_views):
     return np.random.default_rng([seed, *names]).random(num_views) * 2 * np.pi
 
 
-def render_object(task):
-    """Render the missing views of one object and return how many.
+class Task(NamedTuple):
+    """An object to render."""
 
-    task: (model path, folder, angles, image size, whether to cull faces, `up` as in read_triangles).
-    """
+    model_path: Path
+    folder: Path  # <class>/<object> to write to
+    num_views: int
+    seed: int  # of `view_angles`
+    image_size: int = 500
+    cull_faces: bool = True
+    up: str | None = None  # as in read_triangles
+
+
+def render_object(task):
+    """Render the missing views of the object of a Task and return how many."""
     from pose_data import scene  # here: the parent process needs no OpenGL
 
-    model_path, folder, angles, image_size, cull_faces, up = task
-    identity = identify(model_path)
-    missing = missing_views(folder, len(angles), identity)
+    folder, identity = task.folder, identify(task.model_path)
+    missing = missing_views(folder, task.num_views, identity)
     if not missing:
         return 0
-    object_scene = scene.Scene(read_triangles(model_path, up), image_size, cull_faces)
+    angles = view_angles(task.seed, folder.parent.name, folder.name, task.num_views)
+    object_scene = scene.Scene(read_triangles(task.model_path, task.up), task.image_size, task.cull_faces)
     folder.mkdir(parents=True, exist_ok=True)
     if rendered_model(folder) != identity:  # first the old views go, so that no kill leaves them beside new ones
         for path in rotate_folder.image_paths(folder).values():
@@ -161,13 +171,13 @@ def rendered_model(folder):
 def try_render_object(task):
     """Return (model path, number of views rendered, None), or (model path, 0, why it cannot be rendered)."""
     try:
-        return task[0], render_object(task), None
+        return task.model_path, render_object(task), None
     except OSError as error:
         if error.errno != errno.ENAMETOOLONG:  # a full disk, no permission to write: no fault of the model
             raise
-        return task[0], 0, f"{error.strerror}; give its class or the model a shorter name"
+        return task.model_path, 0, f"{error.strerror}; give its class or the model a shorter name"
     except Exception as error:  # whatever is wrong with one model, the others are rendered and this one is named
-        return task[0], 0, " ".join(str(error).split()) or type(error).__name__
+        return task.model_path, 0, " ".join(str(error).split()) or type(error).__name__
 
 
 def check_settings(data_dir, settings):
@@ -202,12 +212,11 @@ def main(_):
     settings = {name: FLAGS[name].value for name in ("seed", "num_views", "image_size", "cull_faces", "up")}
     check_settings(data_dir, {"CAD_dir": str(Path(FLAGS.CAD_dir).resolve()), **settings})
 
-    tasks = []
-    for (class_name, object_name), path in models.items():
-        angles = view_angles(FLAGS.seed, class_name, object_name, FLAGS.num_views)
-        folder = rotate_dir / class_name / object_name
-        tasks.append((path, folder, angles, FLAGS.image_size, FLAGS.cull_faces, FLAGS.up))
-    todo = [task for task in tasks if missing_views(task[1], FLAGS.num_views, identify(task[0]))]
+    same = FLAGS.num_views, FLAGS.seed, FLAGS.image_size, FLAGS.cull_faces, FLAGS.up
+    tasks = [
+        Task(path, rotate_dir / class_name / object_name, *same) for (class_name, object_name), path in models.items()
+    ]
+    todo = [task for task in tasks if missing_views(task.folder, task.num_views, identify(task.model_path))]
     print(f"{len(tasks)} objects in {len({class_name for class_name, _ in models})} classes, {len(todo)} to render")
     num_failed, progress = 0, workers.Progress("rendered", len(todo))
 
@@ -224,7 +233,7 @@ def main(_):
     if num_failed < len(tasks):
         if FLAGS.contact_sheet:
             contact_sheet.write(rotate_dir, FLAGS.contact_sheet)
-        others = set(rotate_folder.object_folders(rotate_dir)) - {task[1] for task in tasks}
+        others = set(rotate_folder.object_folders(rotate_dir)) - {task.folder for task in tasks}
         if others:
             _warn(f"{len(others)} more objects are left from other runs: {min(others)}")
     if num_failed:
