@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
+from absl import flags
 
 
 class Weights(NamedTuple):
@@ -102,11 +103,29 @@ def task_noise(shape, seed):
     return noise if num_replicas == 1 else noise[replica * shape[0] : (replica + 1) * shape[0]]
 
 
-def draw_code(encode, theta, support_x, query_x, seed, stochastic_code, kl_on, mean_code=False):
-    """Code of both sets of a meta-batch, under one theta and in one call of the encoder.
+def define_theta_flag():
+    """--theta_per of a script with a posterior."""
+    flags.DEFINE_enum(
+        "theta_per", "meta_batch", ("meta_batch", "set"),
+        "one draw of theta for a meta-batch (Algorithms 1, 2), or one for its support sets and one for its query sets, "
+        "as the released code draws by calling its encoder twice",
+    )  # fmt: skip
+
+
+def draw_thetas(weights, seed, theta_per):
+    """theta for the support sets and theta for the query sets of a meta-batch. theta_per: the flag's value."""
+    if theta_per == "meta_batch" or not weights.stochastic:
+        theta = weights.sample(seed)
+        return theta, theta
+    return tuple(weights.sample(part) for part in tf.unstack(tf.random.split(seed, 2)))
+
+
+def draw_code(encode, thetas, support_x, query_x, seed, stochastic_code, kl_on, mean_code=False):
+    """Code of both sets of a meta-batch, in one call of the encoder if they have one theta.
 
     Args:
       encode: (weights, x [n, ...]) -> code [n, dim], or [n, 2 dim] = (mean, untransformed scale) if `stochastic_code`.
+      thetas: of `draw_thetas`.
       support_x, query_x: [tasks, K, ...] and [tasks, n, ...].
       seed: int tensor [2], for the noise.
       kl_on: "query" or "support" (or "context", the same), whose code is held to N(0, I).
@@ -116,10 +135,16 @@ def draw_code(encode, theta, support_x, query_x, seed, stochastic_code, kl_on, m
       codes [tasks, K, dim] and [tasks, n, dim], and the KL in nats: summed over the code, averaged over points (0
       without `stochastic_code`).
     """
-    tasks, num_support = support_x.shape[:2]
-    points = tf.concat([support_x, query_x], axis=1)
-    code = encode(theta, tf.reshape(points, [-1, *points.shape[2:]]))
-    code = tf.reshape(code, [tasks, points.shape[1], code.shape[-1]])
+
+    def codes(theta, x):
+        code = encode(theta, tf.reshape(x, [-1, *x.shape[2:]]))
+        return tf.reshape(code, [*x.shape[:2], code.shape[-1]])
+
+    num_support, (theta, query_theta) = support_x.shape[1], thetas
+    if theta is query_theta:
+        code = codes(theta, tf.concat([support_x, query_x], axis=1))
+    else:
+        code = tf.concat([codes(theta, support_x), codes(query_theta, query_x)], axis=1)
     kl = tf.constant(0.0)
     if stochastic_code:
         mean, untransformed_scale = tf.split(code, 2, axis=-1)

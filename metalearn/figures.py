@@ -32,10 +32,11 @@ def save_figure(figure, path):
 
 
 def draw_curves(runs):
-    """curve.csv of every run as training and held-out MSE against iterations, a panel a run name, four in a row. Runs
+    """curve.csv of every run as training and held-out error against iterations, a panel a run name, four in a row. Runs
     without iterations are left out."""
     plt = pyplot()
     groups = results.group([result for result in runs if result["iterations"]])
+    objective = runs[0]["objective"]
     columns = min(4, max(1, len(groups)))
     rows = max(1, math.ceil(len(groups) / columns))
     figure, axes = plt.subplots(
@@ -53,48 +54,48 @@ def draw_curves(runs):
                 curve = list(csv.DictReader(file))
             iterations = [int(row["iteration"]) for row in curve]
             for column, color, text in (
-                ("metatrain_mse", "tab:blue", "training objects"),
-                ("metaval_mse", "tab:red", "held-out objects"),
+                (f"metatrain_{objective.name}", "tab:blue", "training objects"),
+                (f"metaval_{objective.name}", "tab:red", "held-out objects"),
             ):
                 values = [float(row[column]) for row in curve]
                 axis.plot(iterations, values, color=color, linewidth=0.4, alpha=0.4)
                 axis.plot(iterations, _running_mean(values), color=color, label=None if i else text)
         axis.set(title=trials[0]["label"], xlabel="iteration")
-        _draw_chance(axis, trials[0]["chance"])
+        _draw_chance(axis, trials[0]["objective"].chance)
     for axis in axes[:, 0]:
-        axis.set_ylabel("MSE")
+        axis.set_ylabel(objective.name.upper())
     if groups:
         axes[0][0].legend(fontsize=8)
     return figure
 
 
-def draw_bars(axis, rows):
+def draw_bars(axis, rows, error):
     """Rows of `table` as bars with standard deviations, the paper's beside ours."""
     for offset, text, mean, std in ((-0.2, "the paper", "paper_mean", "paper_std"), (0.2, "this code", "mean", "std")):
         heights, errors = ([row[column] or 0.0 for row in rows] for column in (mean, std))
         axis.bar(np.arange(len(rows)) + offset, heights, 0.4, label=text, yerr=errors, capsize=2)
     axis.set_xticks(range(len(rows)), [row["method"] for row in rows], rotation=30, ha="right")
-    axis.set_ylabel("meta-test MSE")
+    axis.set_ylabel(f"meta-test {error.upper()}")
 
 
 def draw_table(runs):
     """`draw_bars`, with the error of every held-out object (mean over trials of the same objects) as a point."""
     rows = results.table(runs)
     figure, axis = pyplot().subplots(figsize=(1.2 + 0.9 * len(rows), 3.6), layout="constrained")
-    draw_bars(axis, rows)
+    draw_bars(axis, rows, runs[0]["objective"].name)
     for i, (_, trials) in enumerate(results.group(runs)):
         errors = [trial["per_object"] for trial in trials]
         same = len({tuple(trial.get("objects") or ()) for trial in trials}) == 1
         objects = np.mean(errors, axis=0) if same else np.concatenate(errors)  # of every split
         axis.plot(np.linspace(i + 0.05, i + 0.35, len(objects)), objects, ".", color="black", markersize=2)
     axis.plot([], [], ".", color="black", markersize=3, label="held-out objects")
-    _draw_chance(axis, runs[0]["chance"], limit=False)
+    _draw_chance(axis, runs[0]["objective"].chance, limit=False)
     axis.legend(fontsize=8)
     return figure
 
 
 def draw_against(runs, flag):
-    """Meta-test and training MSE against a flag's value, mean and standard deviation over trials, a panel a method."""
+    """Meta-test and training error against a flag's value, mean (standard deviation) over trials, a panel a method."""
     points = collections.defaultdict(lambda: collections.defaultdict(list))
     for result in runs:
         if flag not in result["flags"]:
@@ -108,7 +109,7 @@ def draw_against(runs, flag):
     for axis, key in zip(axes[0], sorted(points, key=lambda key: _first(points[key])["order"]), strict=True):
         values = sorted(points[key])
         for column, color, text in (
-            ("meta_train_mse", "tab:blue", "training objects"), ("meta_test_mse", "tab:red", "held-out objects"),
+            ("train", "tab:blue", "training objects"), ("test", "tab:red", "held-out objects"),
         ):  # fmt: skip
             errors = [[result[column] for result in points[key][value]] for value in values]
             deviations = [results.std(trials) or 0.0 for trials in errors]
@@ -124,8 +125,8 @@ def draw_against(runs, flag):
         smallest = min((value for value in values if value > 0), default=1.0)
         axis.set_xscale("symlog", linthresh=smallest, linscale=0.5)  # a 0 stands left of the smallest
         axis.set(title=_first(points[key])["label"], xlabel=flag)
-        _draw_chance(axis, _first(points[key])["chance"])
-    axes[0][0].set_ylabel("MSE")
+        _draw_chance(axis, _first(points[key])["objective"].chance)
+    axes[0][0].set_ylabel(runs[0]["objective"].name.upper())
     axes[0][0].legend(fontsize=8)
     return figure
 

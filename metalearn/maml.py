@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from metalearn.bayes_layers import draw_code, kl_sigma
+from metalearn.bayes_layers import draw_code, draw_thetas, kl_sigma
 
 
 def adapt(loss_fn, weights, num_updates, update_lr, stop_grad=False, unroll=True):
@@ -38,11 +38,6 @@ def adapt(loss_fn, weights, num_updates, update_lr, stop_grad=False, unroll=True
     return fast_weights
 
 
-def mean_squared_error(prediction, y):
-    """MSE in label units squared. Both [..., n, dim_y] -> [...]."""
-    return tf.reduce_mean(tf.math.squared_difference(prediction, y), axis=[-2, -1])
-
-
 class Maml:
     """Outer loss of MAML and its meta-regularized forms.
 
@@ -54,6 +49,7 @@ class Maml:
     def __init__(
         self,
         *,
+        objective,
         init,
         encode,
         predict_from_code,
@@ -67,58 +63,62 @@ class Maml:
         beta=0.0,
         kl_on="query",
         test_mean_code=False,
+        theta_per="meta_batch",
         inner_loop="map",
     ):
         """
+        objective: an Objective; its loss is what both loops descend.
         init: NumPy generator -> start values, {"encoder", "head", "offsets": Weights}.
         encode: (dict of the encoder's weights, x [n, ...]) -> code [n, dim].
         predict_from_code: (dict of head and offsets, code) -> [n, dim_y].
         test_update_lr: the inner step size at meta-test; None takes update_lr.
         beta: factor of the KL in the outer loss. kl_on: whose code the KL of `stochastic_code` is taken on, the "query"
-        points (Eq. 3) or the "support" points. test_mean_code: meta-test takes its mean in place of draws.
+        points (Eq. 3) or the "support" points. test_mean_code: meta-test takes its mean in place of draws. theta_per:
+        of `draw_thetas`.
         inner_loop: "map" adapts to one task after the other, "vectorized" to all at once, with a batch of weights.
         """
-        self.init, self.encode, self.predict_from_code = init, encode, predict_from_code
+        self.objective, self.init, self.encode, self.predict_from_code = objective, init, encode, predict_from_code
         self.adapt_encoder, self.stochastic_code = adapt_encoder, stochastic_code
         self.num_updates, self.test_num_updates = num_updates, test_num_updates
         self.update_lr, self.stop_grad = update_lr, stop_grad
         self.test_update_lr = update_lr if test_update_lr is None else test_update_lr
         self.beta, self.kl_on, self.inner_loop = beta, kl_on, inner_loop
-        self.test_mean_code = test_mean_code
-        self.train_tags = {"pre_mse": "Pre-mse", "mse": f"Post-mse_{num_updates}"}
-        self.val_tags = {"pre_mse": "Pre-mse", "mse": f"Post-mse_{test_num_updates}"}
+        self.test_mean_code, self.theta_per = test_mean_code, theta_per
+        error = objective.name
+        self.train_tags = {f"pre_{error}": f"Pre-{error}", error: f"Post-{error}_{num_updates}"}
+        self.val_tags = {f"pre_{error}": f"Pre-{error}", error: f"Post-{error}_{test_num_updates}"}
 
     def stochastic(self, weights):
         """Whether predictions with these weights depend on the seed."""
         return (self.stochastic_code and not self.test_mean_code) or weights["encoder"].stochastic
 
     def loss(self, weights, batch, seed):
-        """Outer loss of one MetaBatch and its metrics. seed: int tensor [2] for theta (one draw per meta-batch)."""
-        predictions, pre_mse, kl = self._adapt_and_predict(weights, batch, seed, self.num_updates, self.update_lr)
-        mse = tf.reduce_mean(mean_squared_error(predictions, batch.query_y))
-        metrics = {"pre_mse": pre_mse, "mse": mse, "kl": kl, **kl_sigma(weights)}
-        return mse + self.beta * kl, metrics
+        """Outer loss of one MetaBatch and its metrics. seed: int tensor [2] for theta."""
+        predictions, pre_error, kl = self._adapt_and_predict(weights, batch, seed, self.num_updates, self.update_lr)
+        loss, error = self.objective.means(predictions, batch.query_y)
+        metrics = {"regularizer": self.beta * kl, f"pre_{self.objective.name}": pre_error, self.objective.name: error}
+        return loss + self.beta * kl, metrics | {"kl": kl, **kl_sigma(weights)}
 
     def predict(self, weights, batch, seed, num_updates=None):
         """Meta-test: predictions [tasks, n, dim_y] on the query set after num_updates (`test_num_updates`) inner steps,
-        and the support MSE before the first (scalar). Not to be differentiated."""
+        and the support set's error before the first (scalar). Not to be differentiated."""
         num_updates = self.test_num_updates if num_updates is None else num_updates
-        predictions, pre_mse, _ = self._adapt_and_predict(
+        predictions, pre_error, _ = self._adapt_and_predict(
             weights, batch, seed, num_updates, self.test_update_lr, self.test_mean_code, unroll=False
         )
-        return predictions, pre_mse
+        return predictions, pre_error
 
     def _adapt_and_predict(self, weights, batch, seed, num_updates, update_lr, mean_code=False, unroll=True):
         seed_theta, seed_code = tf.unstack(tf.random.split(seed, 2))
-        theta, kl = weights["encoder"].sample(seed_theta), weights["encoder"].kl()
+        thetas, kl = draw_thetas(weights["encoder"], seed_theta, self.theta_per), weights["encoder"].kl()
         adapted, offsets = weights["head"].mean, weights["offsets"].mean
         support, query = batch.support_x, batch.query_x
         if self.adapt_encoder:
-            adapted = theta | adapted
+            adapted = thetas[0] | adapted
         else:
             # All support and query points of the meta-batch in one call: nothing here depends on the task.
             support, query, code_kl = draw_code(
-                self.encode, theta, support, query, seed_code, self.stochastic_code, self.kl_on, mean_code
+                self.encode, thetas, support, query, seed_code, self.stochastic_code, self.kl_on, mean_code
             )
             kl += code_kl
 
@@ -130,16 +130,17 @@ class Maml:
             support_x, support_y, query_x = task
 
             def support_loss(fast_weights):
-                return mean_squared_error(forward(fast_weights, support_x), support_y)
+                return self.objective.loss(forward(fast_weights, support_x), support_y)
 
             fast_weights = adapt(support_loss, adapted, num_updates, update_lr, self.stop_grad, unroll)
             # A metric only; without the stop tf.map_fn would run its backward pass, with zeros.
-            return forward(fast_weights, query_x), tf.stop_gradient(support_loss(adapted))
+            pre_error = tf.stop_gradient(self.objective.error(forward(adapted, support_x), support_y))
+            return forward(fast_weights, query_x), pre_error
 
         tasks = (support, batch.support_y, query)
         if self.inner_loop == "vectorized":
-            predictions, pre_mse = tf.vectorized_map(one_task, tasks)
+            predictions, pre_error = tf.vectorized_map(one_task, tasks)
         else:
             output = (tf.TensorSpec([query.shape[1], batch.support_y.shape[-1]]), tf.TensorSpec([]))
-            predictions, pre_mse = tf.map_fn(one_task, tasks, fn_output_signature=output)
-        return predictions, tf.reduce_mean(pre_mse), kl
+            predictions, pre_error = tf.map_fn(one_task, tasks, fn_output_signature=output)
+        return predictions, tf.reduce_mean(pre_error), kl

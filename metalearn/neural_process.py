@@ -3,8 +3,7 @@
 import tensorflow as tf
 
 from metalearn import layers
-from metalearn.bayes_layers import draw_code, kl_sigma, task_noise
-from metalearn.maml import mean_squared_error
+from metalearn.bayes_layers import draw_code, draw_thetas, kl_sigma, task_noise
 
 
 def init_neural_process(
@@ -36,6 +35,7 @@ class NeuralProcess:
     def __init__(
         self,
         *,
+        objective,
         init,
         encode,
         num_hidden_r,
@@ -46,19 +46,22 @@ class NeuralProcess:
         beta=0.0,
         kl_on="query",
         test_mean_code=False,
+        theta_per="meta_batch",
     ):
         """
+        objective: an Objective, whose loss is trained on.
         init: NumPy generator -> start values, {"encoder", "decoder": Weights}, the latter of `init_neural_process`.
         encode: (dict of the encoder's weights, x [n, ...]) -> code w [n, dim_w].
         beta: factor of the KL in the loss. kl_on: whose code the KL of `stochastic_code` is taken on, the "query"
-        points (Eq. 3) or the "support" points. test_mean_code: meta-test takes its mean in place of draws.
+        points (Eq. 3) or the "support" points. test_mean_code: meta-test takes its mean in place of draws. theta_per:
+        of `draw_thetas`.
         """
-        self.init, self.encode = init, encode
+        self.objective, self.init, self.encode = objective, init, encode
         self.num_hidden_r, self.num_hidden_g = num_hidden_r, num_hidden_g
         self.deterministic, self.facto = deterministic, facto
         self.stochastic_code, self.beta, self.kl_on = stochastic_code, beta, kl_on
-        self.test_mean_code = test_mean_code
-        self.train_tags = self.val_tags = {"mse": "mse"}
+        self.test_mean_code, self.theta_per = test_mean_code, theta_per
+        self.train_tags = self.val_tags = {}
 
     def stochastic(self, weights):
         """Whether predictions with these weights depend on the seed."""
@@ -66,10 +69,11 @@ class NeuralProcess:
         return code or not self.deterministic or any(part.stochastic for part in weights.values())
 
     def loss(self, weights, batch, seed):
-        """Loss of one MetaBatch and its metrics. seed: int tensor [2] for theta (one draw per meta-batch)."""
+        """Loss of one MetaBatch and its metrics. seed: int tensor [2] for theta."""
         predictions, kl = self._predict(weights, batch, seed)
-        mse = tf.reduce_mean(mean_squared_error(predictions, batch.query_y))
-        return mse + self.beta * kl, {"mse": mse, "kl": kl, **kl_sigma(weights)}
+        loss, error = self.objective.means(predictions, batch.query_y)
+        metrics = {"regularizer": self.beta * kl, self.objective.name: error, "kl": kl, **kl_sigma(weights)}
+        return loss + self.beta * kl, metrics
 
     def predict(self, weights, batch, seed):
         """Predictions [tasks, n, dim_y] on the query set; None: a CNP has no error before it sees a support set."""
@@ -77,9 +81,10 @@ class NeuralProcess:
 
     def _predict(self, weights, batch, seed, mean_code=False):
         seed_theta, seed_decoder, seed_code, seed_z = tf.unstack(tf.random.split(seed, 4))
-        theta, decoder = weights["encoder"].sample(seed_theta), weights["decoder"].sample(seed_decoder)
+        thetas = draw_thetas(weights["encoder"], seed_theta, self.theta_per)
+        decoder = weights["decoder"].sample(seed_decoder)
         w, w_target, code_kl = draw_code(
-            self.encode, theta, batch.support_x, batch.query_x, seed_code, self.stochastic_code, self.kl_on, mean_code
+            self.encode, thetas, batch.support_x, batch.query_x, seed_code, self.stochastic_code, self.kl_on, mean_code
         )
         # pair features [tasks, K, dim_r], aggregated over the support set: r [tasks, dim_r]
         lifted_y = layers.mlp(decoder, "lift", 1, batch.support_y) if "lift0/kernel" in decoder else batch.support_y

@@ -30,7 +30,7 @@ def load_results(folders, paper):
     """All result.json below `folders` as dicts, with what `identify` adds. Raises UserError naming a bad one.
 
     paper: a domain's module with METHODS, dict key -> Method in the order of the tables; key(method, flags) -> key;
-    PAIRS, set of (key of a plain method, key of a regularized one); CHANCE, error of a constant prediction, or None.
+    PAIRS, set of (key of a plain method, key of a regularized one); OBJECTIVE, the Objective of its learners.
     """
     results, seen = [], set()
     for folder in folders:
@@ -42,7 +42,7 @@ def load_results(folders, paper):
             seen.add(path.resolve())
             try:
                 result = identify(json.loads(path.read_text()) | {"folder": path.parent}, paper)
-                result["meta_test_mse"], result["iterations"]
+                result["iterations"]
             except (ValueError, KeyError, TypeError) as e:
                 raise UserError(f"{path}: not a result of a training script ({e!r}); delete it or that run") from None
             results.append(result)
@@ -53,8 +53,9 @@ def load_results(folders, paper):
 
 def identify(result, paper):
     """The result with its "key", "label", "paper", "upstream_iterations", "order" among the tables' rows, "baselines"
-    (keys that it is compared with) and "chance". A method that the paper's tables do not know has its own name."""
-    used, methods = result["flags"], list(paper.METHODS)
+    (keys that it is compared with), "objective", and its errors "test", "train", "shuffled" whatever their names. A
+    method that the paper's tables do not know has its own name."""
+    used, methods, error = result["flags"], list(paper.METHODS), paper.OBJECTIVE.name
     key = paper.key(result["method"], used)
     method = paper.METHODS.get(key, Method(result["method"]))
     noise = " + label noise" if used.get("label_noise") else ""
@@ -66,7 +67,10 @@ def identify(result, paper):
         "upstream_iterations": method.upstream_iterations,
         "order": methods.index(key) if key in methods else len(methods),
         "baselines": {plain for plain, regularized in paper.PAIRS if regularized == key},
-        "chance": paper.CHANCE,
+        "objective": paper.OBJECTIVE,
+        "test": result[f"meta_test_{error}"],
+        "train": result[f"meta_train_{error}"],
+        "shuffled": result[f"shuffled_support_{error}"],
     }
 
 
@@ -97,7 +101,7 @@ def table(results):
     for name, trials in group(results):
         first = trials[0]
         used, paper = first["flags"], first["paper"]
-        errors = [trial["meta_test_mse"] for trial in trials]
+        errors = [trial["test"] for trial in trials]
         iterations = min(trial["iterations"] for trial in trials)
         rows.append(
             {
@@ -106,8 +110,8 @@ def table(results):
                 "trials": len(trials),
                 "mean": statistics.mean(errors),
                 "std": std(errors),
-                "train_mean": statistics.mean(trial["meta_train_mse"] for trial in trials),
-                "shuffled_mean": statistics.mean(trial["shuffled_support_mse"] for trial in trials),
+                "train_mean": statistics.mean(trial["train"] for trial in trials),
+                "shuffled_mean": statistics.mean(trial["shuffled"] for trial in trials),
                 "paper_mean": paper and paper[0],
                 "paper_std": paper and paper[1],
                 "data": _data_name(used),
@@ -148,8 +152,9 @@ def write_table(prefix, text, rows):
 def markdown(results):
     """The table of the results in Markdown, and under it the `differences`."""
     rows = table(results)
+    test = f"meta-test {results[0]['objective'].name.upper()}"
     lines = [
-        "| method | meta-test MSE | the paper | on training tasks | shuffled support | trials | iterations | min |",
+        f"| method | {test} | the paper | on training tasks | shuffled support | trials | iterations | min |",
         "|---|---|---|---|---|---|---|---|",
     ]
     names = [row["method"] for row in rows]

@@ -134,15 +134,17 @@ class RunFolder:
         with atomic_path(self.folder / "examples.npz") as temporary:
             np.savez_compressed(temporary, **arrays)
 
-    def write_result(self, numbers):
+    def write_result(self, numbers, error):
+        """numbers: of evaluation.protocol; error: the name of its error."""
         result = {
             "method": self.method, "trial": self.number, "iterations": self.step, **numbers, "flags": self.flags,
             "command": shlex.join(["python", *sys.argv]), "versions": versions(), "wall_time_s": self.seconds,
         }  # fmt: skip
         write_text(self.folder / "result.json", json.dumps(result, indent=1) + "\n")
         print(
-            f"{self.method}: meta-test MSE {result['meta_test_mse']:.3g}, on the training tasks "
-            f"{result['meta_train_mse']:.3g}, with shuffled support labels {result['shuffled_support_mse']:.3g} "
+            f"{self.method}: meta-test {error.upper()} {numbers[f'meta_test_{error}']:.3g}, on the training tasks "
+            f"{numbers[f'meta_train_{error}']:.3g}, with shuffled support labels "
+            f"{numbers[f'shuffled_support_{error}']:.3g} "
             f"-> {self.folder / 'result.json'}",
             flush=True,
         )

@@ -4,6 +4,8 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from metalearn.objectives import Objective
+
 
 class MetaBatch(NamedTuple):
     """Tasks of one outer step, each split into a support set D and a query set D*.
@@ -33,9 +35,10 @@ class Tasks(Protocol):
 
 
 class Learner(Protocol):
-    """A meta-learner. Its `weights` are a dict module -> Weights (bayes_layers.py); train_tags and val_tags map its
-    metrics to TensorBoard names."""
+    """A meta-learner. Its `weights` are a dict module -> Weights (bayes_layers.py); train_tags and val_tags map
+    metrics to TensorBoard names where these are others."""
 
+    objective: Objective
     train_tags: dict
     val_tags: dict
 
@@ -46,8 +49,8 @@ class Learner(Protocol):
         """Whether predictions with these weights depend on the seed."""
 
     def loss(self, weights, batch, seed):
-        """(loss, metrics) of a MetaBatch: scalars; metrics has "mse", the error without regularizer. seed: int tensor
+        """(loss, metrics) of a MetaBatch: scalars; metrics has the objective's error, under its name. seed: int tensor
         [2]."""
 
     def predict(self, weights, batch, seed):
-        """(predictions [tasks, n, dim_y], support error before adapting or None)."""
+        """(predictions [tasks, n, dim_y], the support set's error before adapting or None)."""

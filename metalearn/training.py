@@ -166,16 +166,19 @@ class Trainer:
                 "batch_size": FLAGS.eval_batch_size or FLAGS.meta_batch_size,
             }  # fmt: skip
             predict = functools.partial(self.predict, weights)
-            numbers = evaluation.protocol(predict, self.train, self.val, other_vals, eval_num_updates, **settings)
+            objective = self.learner.objective
+            numbers = evaluation.protocol(
+                objective, predict, self.train, self.val, other_vals, eval_num_updates, **settings
+            )
             if diverged := evaluation.not_finite(numbers):
                 print(
                     f"warning: {folder.folder}: {', '.join(diverged)} not finite; take smaller inner steps",
                     file=sys.stderr,
                 )
             if save_examples:
-                folder.write_examples(evaluation.examples(predict, self.val, **settings))
+                folder.write_examples(evaluation.examples(objective, predict, self.val, **settings))
             folder.seconds += time.monotonic() - start
-            folder.write_result(numbers)
+            folder.write_result(numbers, objective.name)
 
     def _train_steps(self, batches, seeds):
         """Outer steps: gradients of the learner's loss, one update per group.
@@ -196,7 +199,7 @@ class Trainer:
 
         def one_trial(weights, batch, seed):
             loss, metrics = self.learner.loss(weights, batch, seed)
-            return {"full_loss": loss, "regularizer": loss - metrics["mse"], **metrics}
+            return {"full_loss": loss, **metrics}
 
         def one_replica(args):
             (batch, seed), num_replicas = own_share(args)
@@ -266,10 +269,10 @@ class Trainer:
         """A trial's row of numbers, also to its records. metrics: those of training, [metrics]; batch: of held-out
         tasks."""
         row = {f"metatrain_{name}": value for name, value in zip(self.metric_names, metrics, strict=True)}
-        predictions, pre_mse = self.predict(weights, batch, seed)
-        row["metaval_mse"] = float(np.mean((predictions - batch.query_y) ** 2))
-        if pre_mse is not None:
-            row["metaval_pre_mse"] = float(pre_mse)
+        objective, (predictions, pre_error) = self.learner.objective, self.predict(weights, batch, seed)
+        row[f"metaval_{objective.name}"] = float(np.mean(objective.error(predictions, batch.query_y)))
+        if pre_error is not None:
+            row[f"metaval_pre_{objective.name}"] = float(pre_error)
         if rho := tf.nest.flatten([part.rho for part in weights.values()]):
             row["metatrain_untransformed_scale"] = float(np.mean(np.concatenate([r.numpy().ravel() for r in rho])))
         tags = {f"metatrain_{name}": f"metatrain_{tag}" for name, tag in self.learner.train_tags.items()}

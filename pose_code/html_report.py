@@ -37,8 +37,8 @@ def write(path, runs):
         "<!DOCTYPE html><html lang=en><head><meta charset=utf-8><title>Meta-learning without memorization</title>",
         f"<style>{_STYLE}</style></head><body><h1>Meta-learning without memorization: pose regression</h1>",
         "<p>Mean squared error in units of (36 degrees)², mean (standard deviation) over trials; a constant "
-        f"prediction has {paper.CHANCE:.2f}. With <i>shuffled support</i> the labels of the views that a learner "
-        "is given are permuted: where the error stays the same, they are not used.</p>",
+        f"prediction has {paper.OBJECTIVE.chance:.2f}. With <i>shuffled support</i> the labels of the views that a "
+        "learner is given are permuted: where the error stays the same, they are not used.</p>",
         _table(results.table(runs)),
         _plot(figures.draw_table(runs), "meta-test error of each row"),
         "<h2>Training curves</h2>",

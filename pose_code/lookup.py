@@ -20,7 +20,7 @@ from absl import flags
 from metalearn import evaluation
 from metalearn.cli import run_main
 from metalearn.run_folder import RunFolder
-from pose_code import pose_learners
+from pose_code import paper, pose_learners
 
 FLAGS = flags.FLAGS
 
@@ -48,7 +48,9 @@ def main(argv):
         "seed": FLAGS.eval_seed, "episodes": FLAGS.eval_episodes, "num_draws": 1, "batch_size": FLAGS.meta_batch_size,
     }  # fmt: skip
     with_width = {width: functools.partial(predict, width=width) for width in WIDTHS}
-    errors = {width: evaluation.evaluate(with_width[width], train, **settings)[0].mean() for width in WIDTHS}
+    errors = {
+        width: evaluation.evaluate(paper.OBJECTIVE, with_width[width], train, **settings)[0].mean() for width in WIDTHS
+    }
     width = min(errors, key=errors.get)
     print(
         f"width {width:g} of {', '.join(f'{w:g}: {error:.3g}' for w, error in errors.items())} on the training objects"
@@ -56,9 +58,9 @@ def main(argv):
     run_name = f"lookup.shots-{FLAGS.update_batch_size}.trial-{FLAGS.trial}"
     run = RunFolder(Path(FLAGS.logdir) / run_name, FLAGS.trial, "lookup", None)
     with run.lock():
-        numbers = evaluation.protocol(with_width[width], train, val, **settings)
+        numbers = evaluation.protocol(paper.OBJECTIVE, with_width[width], train, val, **settings)
         run.seconds = time.monotonic() - begun
-        run.write_result(numbers)
+        run.write_result(numbers, paper.OBJECTIVE.name)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import itertools
 
+from metalearn.objectives import SQUARED_ERROR
 from metalearn.results import Method
 
 # "+wd" is the same script under --weight_decay, on by default for MAML: the paper's one MAML number is shown for both.
@@ -27,7 +28,7 @@ PAIRS = {
     )
     if plain[:2] == regularized[:2]
 }
-CHANCE = 100 / 12  # of a constant prediction, labels being uniform on [0, 10]
+OBJECTIVE = SQUARED_ERROR._replace(chance=100 / 12)  # labels are uniform on [0, 10]
 
 
 def key(method, used):

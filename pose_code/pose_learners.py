@@ -10,11 +10,11 @@ import tensorflow as tf
 from absl import flags
 
 from metalearn import layers, run_folder, training
-from metalearn.bayes_layers import gaussian_weights, point_weights
+from metalearn.bayes_layers import define_theta_flag, gaussian_weights, point_weights
 from metalearn.cli import UserError
 from metalearn.maml import Maml
 from metalearn.neural_process import NeuralProcess, init_neural_process
-from pose_code import networks
+from pose_code import networks, paper
 from pose_code.pose_dataset import PoseSplit
 
 FLAGS = flags.FLAGS
@@ -91,6 +91,7 @@ def define_posterior_flags(var, rho_lr=None, beta=1e-3):
     flags.DEFINE_float("beta", beta, "beta in Eq. 5, factor of KL(q(theta) || N(0, I))", lower_bound=0.0)
     flags.DEFINE_float("var", var, "start of rho, the posterior scale before softplus", -100.0, 100.0)
     flags.DEFINE_float("rho_lr", rho_lr, "learning rate of rho; unset: that of the means", lower_bound=0.0)
+    define_theta_flag()
 
 
 def define_code_flags(beta=0.01):
@@ -148,6 +149,7 @@ def pose_maml(*, adapt_encoder, encoder="paper", bayesian_encoder=False, inner_l
     form = FLAGS.inner_loop or ("vectorized" if tf.config.list_physical_devices("GPU") else "map")
     conv = layers.conv2d_as_matmul if form == "vectorized" else layers.conv2d
     return Maml(
+        objective=paper.OBJECTIVE,
         init=init,
         encode=functools.partial(
             networks.image_encoder, conv=conv if adapt_encoder else layers.conv2d,
@@ -158,6 +160,7 @@ def pose_maml(*, adapt_encoder, encoder="paper", bayesian_encoder=False, inner_l
             second_order_norm=not inner_loop or FLAGS.batch_norm_gradient == "exact",
         ),
         inner_loop=form,
+        theta_per=FLAGS.theta_per if bayesian_encoder else "meta_batch",
         adapt_encoder=adapt_encoder,
         num_updates=FLAGS.num_updates if inner_loop else 0,
         test_num_updates=FLAGS.test_num_updates,
@@ -186,12 +189,14 @@ def pose_np(*, bayesian_encoder=False, bayesian_decoder=False, released_init=Non
         return {"encoder": encoder, "decoder": decoder}
 
     return NeuralProcess(
+        objective=paper.OBJECTIVE,
         init=init,
         encode=networks.image_encoder,
         num_hidden_r=len(hidden_r),
         num_hidden_g=len(hidden_g),
         deterministic=FLAGS.deterministic,
         facto=FLAGS.facto,
+        theta_per=FLAGS.theta_per if bayesian_encoder else "meta_batch",
         **kwargs,
     )
 

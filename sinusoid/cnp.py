@@ -19,7 +19,7 @@ from metalearn import training
 from metalearn.bayes_layers import Weights, point_weights
 from metalearn.cli import UserError, run_main
 from metalearn.neural_process import NeuralProcess, init_neural_process
-from sinusoid import DIM_X, networks
+from sinusoid import DIM_X, networks, paper
 from sinusoid.tasks import points, train_and_test_tasks
 
 FLAGS = flags.FLAGS
@@ -53,6 +53,7 @@ def make_learner():
         return {"encoder": encoder, "decoder": point_weights(decoder)}
 
     return NeuralProcess(
+        objective=paper.OBJECTIVE,
         init=init,
         encode=networks.encode if FLAGS.encoder else (lambda weights, x: x),
         num_hidden_r=2,
@@ -61,6 +62,7 @@ def make_learner():
         beta=networks.kl_factor() * 2 * FLAGS.likelihood_scale**2 / points()[0].query_size,
         kl_on=FLAGS.kl_on,
         test_mean_code=FLAGS.test_mean_code,
+        theta_per=FLAGS.theta_per,
     )
 
 

@@ -18,7 +18,7 @@ from metalearn.bayes_layers import Weights, point_weights
 from metalearn.cli import run_main
 from metalearn.layers import init_mlp, mlp
 from metalearn.maml import Maml
-from sinusoid import DIM_X, networks
+from sinusoid import DIM_X, networks, paper
 from sinusoid.tasks import notebook_tasks, train_and_test_tasks
 
 FLAGS = flags.FLAGS
@@ -49,6 +49,7 @@ def make_learner():
         return {"encoder": encoder, "head": point_weights(head), "offsets": Weights({}, {})}
 
     return Maml(
+        objective=paper.OBJECTIVE,
         init=init,
         encode=(lambda weights, x: x) if plain else networks.encode,
         predict_from_code=lambda weights, code: mlp(weights, "head", 3, code),
@@ -62,6 +63,7 @@ def make_learner():
         beta=networks.kl_factor(),
         kl_on=FLAGS.kl_on,
         test_mean_code=FLAGS.test_mean_code,
+        theta_per=FLAGS.theta_per,
         inner_loop="vectorized",
     )
 

@@ -57,11 +57,13 @@ def table_rows(runs):
     rows = []
     for row, all_trials in _groups(runs):
         trials = _not_diverged(all_trials)
-        errors = [trial["meta_test_mse"] for trial in trials]
+        errors = [trial["test"] for trial in trials]
         per_task = np.mean([trial["per_object"] for trial in trials], axis=0)
         on_notebook = f"notebook_{row['shots']}_shots"
         others = [trial.get("others", {}) for trial in trials]
-        notebook = [numbers[on_notebook]["meta_test_mse"] for numbers in others if on_notebook in numbers]
+        notebook = [
+            numbers[on_notebook][f"meta_test_{paper.OBJECTIVE.name}"] for numbers in others if on_notebook in numbers
+        ]
         rows.append(
             {
                 "protocol": row["preset"],
@@ -90,7 +92,7 @@ def _groups(runs):
 
 def _not_diverged(trials):
     """Those whose inner loop diverges on no test task; all if there are none."""
-    return [trial for trial in trials if math.isfinite(trial["meta_test_mse"])] or trials
+    return [trial for trial in trials if math.isfinite(trial["test"])] or trials
 
 
 def table1(runs, prefix):
@@ -133,9 +135,9 @@ def table1(runs, prefix):
 def bars(runs, path):
     """Table 1 as bars with standard deviations, the paper's beside ours: a row per protocol."""
     rows = table_rows(runs)
-    figure, panels = _panels(rows)
+    (figure, panels), error = _panels(rows), paper.OBJECTIVE.name
     for (protocol, shots), axis in panels.items():
-        figures.draw_bars(axis, [row for row in rows if (row["protocol"], row["shots"]) == (protocol, shots)])
+        figures.draw_bars(axis, [row for row in rows if (row["protocol"], row["shots"]) == (protocol, shots)], error)
         axis.set_ylim(0, 1.6)
     next(iter(panels.values())).legend()
     figures.save_figure(figure, path)
@@ -158,14 +160,15 @@ def _panels(rows):
 
 def figure5(runs, path):
     """Meta-test MSE against inner-loop steps, mean and standard deviation over trials, and the paper's at 5 shots."""
-    runs = [run for run in runs if "mse_by_num_updates" in run]
+    by_steps = f"{paper.OBJECTIVE.name}_by_num_updates"
+    runs = [run for run in runs if by_steps in run]
     if not runs:
         raise UserError(f"--logdir={','.join(FLAGS.logdir)}: no run of sinusoid/maml.py; train with bash run.sh table1")
     figure, panels = _panels(table_rows(runs))
     for row, trials in _groups(runs):
         axis, trials = panels[row["preset"], row["shots"]], _not_diverged(trials)
-        steps = [int(step) for step in trials[0]["mse_by_num_updates"]]
-        errors = np.array([[trial["mse_by_num_updates"][str(step)] for step in steps] for trial in trials])
+        steps = [int(step) for step in trials[0][by_steps]]
+        errors = np.array([[trial[by_steps][str(step)] for step in steps] for trial in trials])
         axis.errorbar(
             steps, errors.mean(axis=0), errors.std(axis=0), label=row["method"], marker="o", markersize=3, capsize=2
         )

@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from metalearn.evaluation import evaluate, protocol
+from metalearn.objectives import SQUARED_ERROR, Objective
 from pose_code.pose_dataset import PoseSplit
 from pose_data import pickles
 
@@ -24,7 +25,7 @@ def test_per_object_errors_are_in_the_order_of_the_objects(split):
     def predict(batch, seed):
         return tf.zeros(batch.query_y.shape), None
 
-    errors, pre_mse = evaluate(predict, split, **SETTINGS)
+    errors, pre_mse = evaluate(SQUARED_ERROR, predict, split, **SETTINGS)
     np.testing.assert_allclose(errors, np.arange(5) ** 2, rtol=1e-6)
     assert pre_mse is None
 
@@ -35,11 +36,26 @@ def test_predictions_of_several_draws_are_averaged_before_the_error(split):
     def predict(batch, seed):
         return tf.constant(batch.query_y) + 3.0 - 2.0 * tf.cast(seed[1], tf.float32), tf.constant(7.0)
 
-    errors, pre_mse = evaluate(predict, split, **SETTINGS)
+    errors, pre_mse = evaluate(SQUARED_ERROR, predict, split, **SETTINGS)
     np.testing.assert_allclose(errors, np.zeros(5), atol=1e-9)
     assert pre_mse == 7.0
-    errors, _ = evaluate(predict, split, **SETTINGS | {"num_draws": 1})
+    errors, _ = evaluate(SQUARED_ERROR, predict, split, **SETTINGS | {"num_draws": 1})
     np.testing.assert_allclose(errors, np.full(5, 9.0), rtol=1e-5)
+
+
+def test_names_error_and_average_are_the_objective_s(split):
+    def largest(predictions, labels):
+        return tf.reduce_max(tf.abs(predictions - labels), axis=[-2, -1])
+
+    def predict(batch, seed):
+        return tf.constant(batch.query_y) + tf.cast(seed[1], tf.float32), tf.constant(7.0)
+
+    objective = Objective("gap", None, largest, average=lambda predictions: predictions[2])
+    numbers = protocol(objective, predict, split, split, **SETTINGS)
+    np.testing.assert_allclose(numbers["per_object"], np.full(5, 2.0), rtol=1e-5)
+    assert numbers.keys() - {"objects"} == {
+        "meta_test_gap", "meta_test_se", "meta_train_gap", "shuffled_support_gap", "pre_gap", "per_object",
+    }  # fmt: skip
 
 
 def test_shuffling_moves_support_labels_but_neither_images_nor_query_labels(split):
@@ -51,7 +67,7 @@ def test_shuffling_moves_support_labels_but_neither_images_nor_query_labels(spli
             seen[shuffle].append(batch)
             return tf.zeros(batch.query_y.shape), None
 
-        evaluate(predict, split, **SETTINGS, shuffle=shuffle)
+        evaluate(SQUARED_ERROR, predict, split, **SETTINGS, shuffle=shuffle)
     for plain, shuffled in zip(seen[False], seen[True], strict=True):
         np.testing.assert_array_equal(plain.support_x, shuffled.support_x)
         np.testing.assert_array_equal(plain.query_y, shuffled.query_y)
@@ -70,7 +86,7 @@ def test_a_learner_that_ignores_its_support_set_does_not_notice_the_shuffling(sp
         return np.take_along_axis(batch.support_y, np.abs(y[:, :, None] - x[:, None]).argmin(-1)[..., None], 1), None
 
     for predict, notices in ((memorizer, False), (lambda b, s: (tf.constant(nearest(b, s)[0]), None), True)):
-        numbers = protocol(predict, split, split, **SETTINGS)
+        numbers = protocol(SQUARED_ERROR, predict, split, split, **SETTINGS)
         assert (numbers["shuffled_support_mse"] != numbers["meta_test_mse"]) == notices
         assert numbers["meta_train_mse"] == numbers["meta_test_mse"]
         np.testing.assert_allclose(

@@ -9,6 +9,7 @@ import tensorflow as tf
 from metalearn import layers
 from metalearn.bayes_layers import gaussian_weights, point_weights
 from metalearn.maml import Maml, adapt
+from metalearn.objectives import SQUARED_ERROR
 from metalearn.tasks import MetaBatch
 from pose_code import networks
 
@@ -65,8 +66,8 @@ class TinyLearner(Maml):
             }
 
         super().__init__(
-            init=init, encode=encode, predict_from_code=predict_from_code, adapt_encoder=adapt_encoder,
-            num_updates=num_updates, test_num_updates=3, update_lr=0.3, **kwargs,
+            objective=SQUARED_ERROR, init=init, encode=encode, predict_from_code=predict_from_code,
+            adapt_encoder=adapt_encoder, num_updates=num_updates, test_num_updates=3, update_lr=0.3, **kwargs,
         )  # fmt: skip
         self.weights = tf.nest.map_structure(tf.Variable, init(np.random.default_rng(0)))
 
@@ -201,7 +202,7 @@ def test_tasks_one_after_the_other_or_all_at_once_have_the_same_loss_and_gradien
     results = []
     for inner_loop, conv in (("map", layers.conv2d), ("vectorized", layers.conv2d_as_matmul)):
         learner = Maml(
-            init=None, encode=functools.partial(networks.image_encoder, conv=conv),
+            objective=SQUARED_ERROR, init=None, encode=functools.partial(networks.image_encoder, conv=conv),
             predict_from_code=functools.partial(networks.conv_head, norm="batch_norm", max_pool=False, conv=conv),
             adapt_encoder=True, num_updates=1, test_num_updates=2, update_lr=0.01, inner_loop=inner_loop,
         )  # fmt: skip

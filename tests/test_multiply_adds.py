@@ -11,6 +11,7 @@ from bench import multiply_adds
 from metalearn.bayes_layers import point_weights
 from metalearn.maml import Maml
 from metalearn.neural_process import NeuralProcess, init_neural_process
+from metalearn.objectives import SQUARED_ERROR
 from metalearn.tasks import MetaBatch
 from pose_code import networks
 
@@ -80,6 +81,7 @@ def test_count_of_a_maml_step_is_the_graph_s(script, num_updates, batch, monkeyp
     head, offsets = networks.init_conv_head(rng, DIM_W, FILTERS, 1)
     encoder = networks.init_image_encoder(rng, DIM_IM, DIM_W * (2 if script == "maml_ib" else 1))
     learner = Maml(
+        objective=SQUARED_ERROR,
         init=None, encode=networks.image_encoder, adapt_encoder=script in ("maml_vanilla", "finetune"),
         predict_from_code=functools.partial(networks.conv_head, norm="batch_norm", max_pool=False),
         num_updates=num_updates, test_num_updates=1, update_lr=0.01, stochastic_code=script == "maml_ib",
@@ -99,7 +101,12 @@ def test_count_of_a_neural_process_step_is_the_graph_s(script, batch):
     )  # fmt: skip
     encoder = networks.init_image_encoder(rng, DIM_IM, DIM_W * (2 if script == "np_ib" else 1))
     learner = NeuralProcess(
-        init=None, encode=networks.image_encoder, num_hidden_r=2, num_hidden_g=1, stochastic_code=script == "np_ib"
+        objective=SQUARED_ERROR,
+        init=None,
+        encode=networks.image_encoder,
+        num_hidden_r=2,
+        num_hidden_g=1,
+        stochastic_code=script == "np_ib",
     )
     parts = {"encoder": point_weights(encoder), "decoder": point_weights(decoder)}
     weights = tf.nest.map_structure(tf.constant, parts)

@@ -1,10 +1,12 @@
 """The conditional neural process: what its prediction may and may not depend on."""
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from metalearn.bayes_layers import gaussian_weights, point_weights
 from metalearn.neural_process import NeuralProcess, init_neural_process
+from metalearn.objectives import SQUARED_ERROR
 from metalearn.tasks import MetaBatch
 
 SEED = tf.constant([5, 6])
@@ -28,8 +30,9 @@ class TinyLearner(NeuralProcess):
             }  # fmt: skip
 
         super().__init__(
-            init=init, encode=lambda weights, x: tf.linalg.matmul(x, weights["a/kernel"]), num_hidden_r=2,
-            num_hidden_g=1, deterministic=deterministic, **kwargs,
+            objective=SQUARED_ERROR, init=init, num_hidden_r=2,
+            encode=lambda weights, x: tf.linalg.matmul(x, weights["a/kernel"]), num_hidden_g=1,
+            deterministic=deterministic, **kwargs,
         )  # fmt: skip
         self.weights = tf.nest.map_structure(tf.constant, init(np.random.default_rng(0)))
 
@@ -75,6 +78,17 @@ def test_loss_is_the_mse_plus_beta_times_the_kl_of_what_is_stochastic():
         np.testing.assert_allclose(metrics["mse"], np.mean((predict(learner, batch) - batch.query_y) ** 2), rtol=1e-5)
         np.testing.assert_allclose(loss, metrics["mse"] + 0.25 * kl, rtol=1e-5)
         assert (kl > 0) == bool(kwargs)
+
+
+@pytest.mark.parametrize("draws, theta_per", [(1, "meta_batch"), (2, "set")])
+def test_theta_is_drawn_once_for_a_meta_batch_or_once_for_each_of_its_sets(draws, theta_per):
+    drawn = []
+    learner, batch = TinyLearner(bayesian_encoder=True, theta_per=theta_per), tiny_batch()
+    encode = learner.encode
+    learner.encode = lambda theta, x: drawn.append((theta["a/kernel"].numpy(), len(x))) or encode(theta, x)
+    predict(learner, batch)
+    assert [points for _, points in drawn] == [30] if draws == 1 else [15, 15]
+    assert len(np.unique([theta for theta, _ in drawn], axis=0)) == draws
 
 
 def test_stochastic_says_whether_predictions_depend_on_the_seed():

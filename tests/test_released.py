@@ -172,7 +172,8 @@ def assert_gradients(run, variables, setting):
 
 def test_adam_has_the_epsilon_of_tensorflow_1():
     variable = tf.Variable(0.0)
-    optimizer = optimizers.make({"mean": 1.0}, 0.0)["mean"]
+    with script("np_vanilla"):
+        optimizer = optimizers.make({"mean": 1.0}, 0.0)["mean"]
     optimizer.apply_gradients([(tf.constant(1e-7), variable)])
     # the first step in TensorFlow 1: g / (g + epsilon / sqrt(1 - beta_2)); with 1e-7 it is 0.03
     np.testing.assert_allclose(-variable.numpy(), 1e-7 / (1e-7 + 1e-8 / math.sqrt(0.001)), rtol=1e-3)
