@@ -42,11 +42,11 @@ def measure(script, seconds):
 
     measured = {}
 
-    def time_run(learner, train, val, *, method, run_name, iterations_flag, learning_rates, group_of=None, **kwargs):
+    def time_run(learner, train, val, *, method, iterations_flag, learning_rates, group_of=None, **kwargs):
         devices.configure()
         dtype = tf.bfloat16 if FLAGS.precision == "mixed_bfloat16" else tf.float32
         matmul_rate = _best_matmul_gflops(tf, dtype)
-        trial = RunFolder(Path(FLAGS.logdir) / run_name, FLAGS.trial, method, iterations_flag)
+        trial = RunFolder(Path(FLAGS.logdir) / method, FLAGS.trial, method, iterations_flag)
         optimizer_of = optimizers.make(learning_rates, kwargs.get("weight_decay", 0.0))
         run = training.Trainer(learner, train, val, [trial], FLAGS.summary_every, optimizer_of, group_of)
         steps = range(FLAGS.steps_per_call)

@@ -52,6 +52,18 @@ def _parse_flags(argv, positional):
     return argv
 
 
+def int_list(name, minimum=1):
+    """The value of a list flag, of layer sizes for one, as ints. Raises UserError."""
+    values = flags.FLAGS[name].value
+    try:
+        numbers = [int(number) for number in values]
+    except ValueError:
+        numbers = [minimum - 1]
+    if any(number < minimum for number in numbers):
+        raise UserError(f"--{name}={','.join(values)}: give whole numbers from {minimum} on, such as 100,100")
+    return numbers
+
+
 def _fail(message):
     print(f"error: {' '.join(str(message).split())}", file=sys.stderr)
     sys.exit(1)

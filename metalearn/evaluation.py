@@ -5,6 +5,29 @@ import time
 
 import numpy as np
 import tensorflow as tf
+from absl import flags
+
+FLAGS = flags.FLAGS
+
+flags.DEFINE_integer(
+    "eval_episodes", 10, "evaluation episodes of each task (object)", lower_bound=1, upper_bound=10_000
+)
+flags.DEFINE_integer(
+    "num_theta_samples", 5, "draws of theta averaged in evaluation (Algorithm 3)", lower_bound=1, upper_bound=10_000
+)
+flags.DEFINE_integer("eval_seed", 0, "seed of the evaluation's episodes and draws", lower_bound=0)
+flags.DEFINE_integer(
+    "eval_batch_size", None, "tasks evaluated at a time; unset: --meta_batch_size", lower_bound=1, upper_bound=10_000
+)
+
+
+def flags_settings(stochastic):
+    """The settings of `evaluate` that the flags give. stochastic: whether predictions depend on the draw of theta."""
+    return {
+        "seed": FLAGS.eval_seed, "episodes": FLAGS.eval_episodes,
+        "num_draws": FLAGS.num_theta_samples if stochastic else 1,
+        "batch_size": FLAGS.eval_batch_size or FLAGS.meta_batch_size,
+    }  # fmt: skip
 
 
 def evaluate(objective, predict, tasks, *, seed, episodes, num_draws, batch_size, shuffle=False):

@@ -3,6 +3,7 @@
 import math
 
 import keras
+import numpy as np
 import tensorflow as tf
 from absl import flags
 
@@ -62,6 +63,22 @@ def make(learning_rates, weight_decay):
         decays = weight_decay and rate and group != "rho"
         made[group] = optimizer(group, rate, weight_decay / rate if decays else None)
     return made
+
+
+def unmoved(groups, before, steps):
+    """Variables that `steps` steps have left as they were, but for weight decay: no gradient reaches them.
+
+    groups: list of (Keras optimizer, its variables); those with a rate of 0 are left out. before: the variables' values
+    before the steps, nested alike.
+    """
+    found = []
+    for (optimizer, variables), values in zip(groups, before, strict=True):
+        rate, decay = float(optimizer.learning_rate), optimizer.weight_decay or 0.0
+        for variable, value in zip(variables, values, strict=True):
+            expected, tolerance = value * (1.0 - rate * decay) ** steps, 1e-6 if decay else 0.0
+            if rate and np.allclose(variable.numpy(), expected, rtol=tolerance, atol=0.0):
+                found.append(variable)
+    return found
 
 
 def clip(gradients, norm):

@@ -11,6 +11,7 @@ import importlib.metadata
 import json
 import shlex
 import sys
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
@@ -23,13 +24,13 @@ from metalearn.files import atomic_path
 FLAGS = flags.FLAGS
 
 # Flags that change how a run is computed, not its results.
-_EXECUTION_FLAGS = {
+EXECUTION_FLAGS = {
     "logdir", "summary_every", "checkpoint_every", "steps_per_call", "num_threads", "inner_loop", "jit_compile",
-    "strategy", "num_replicas", "conv", "datasource", "extra",
+    "strategy", "num_replicas", "conv", "datasource", "extra", "tag",
 }  # fmt: skip
 # Flags that may change on resume, with all whose names say that only an evaluation reads them.
-_RESUME_FLAGS = _EXECUTION_FLAGS | {"data_dir", "num_theta_samples"}
-_EVALUATION_PREFIXES = ("eval_", "test_", "num_test_")
+_RESUME_FLAGS = EXECUTION_FLAGS | {"data_dir", "num_theta_samples"}
+EVALUATION_PREFIXES = ("eval_", "test_", "num_test_")
 # What only training reads. An evaluation (--train=False) takes it from the checkpoint, for its record.
 _TRAINING_ONLY = {"init", "distinct_tasks", "batch_norm_gradient", "rho_lr", "aggregator_lr", "kl_reduction"}
 # What runs from before a flag existed did, where that is not the flag's default: a value, or a function of the run's
@@ -39,12 +40,19 @@ _OTHERS_FLAGS = ("absl", "tensorflow")  # modules that define flags which are no
 _CHECKPOINTS = ("checkpoint-last.npz", "checkpoint-final.npz")
 
 
+def _script():
+    """Module of the running script: a.b for `python -m a.b` and for `cd a && python b.py`."""
+    spec = sys.modules["__main__"].__spec__
+    path = Path(sys.argv[0]).resolve()
+    return spec.name if spec else f"{path.parent.name}.{path.stem}"
+
+
 class RunFolder:
     """One trial: its settings, random streams, progress and records."""
 
     def __init__(self, folder, number, method, iterations_flag):
         self.folder, self.number, self.method, self.iterations_flag = folder, number, method, iterations_flag
-        self.flags = {flag.name: flag.value for flag in _own_flags()} | {"trial": number, "num_trials": 1}
+        self.flags = {flag.name: flag.value for flag in own_flags()} | {"trial": number, "num_trials": 1}
         self.step, self.seconds, self.checkpoint = 0, 0.0, None
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -66,13 +74,11 @@ class RunFolder:
 
     def find_checkpoint(self):
         """Go on from the newest checkpoint, if there is one. Raises UserError if it is of another run or damaged."""
-        # A finished run that was given more iterations has a last checkpoint newer than the final one.
-        notes = {path: checkpoints.load_note(path) for name in _CHECKPOINTS if (path := self.folder / name).exists()}
-        if not notes:
+        path, note = newest_checkpoint(self.folder)
+        if path is None:
             if not FLAGS.train:
                 raise UserError(f"{self.folder}: no checkpoint to evaluate; train first, or check --logdir and --trial")
             return
-        path, note = max(notes.items(), key=lambda item: item[1]["step"])
         iterations, before = self.flags[self.iterations_flag], _with_new_flags(note["flags"])
         if not FLAGS.train:
             for name in _TRAINING_ONLY & set(self.flags):
@@ -81,13 +87,13 @@ class RunFolder:
             f"--{name} was {before[name]}"
             for name in self.flags
             if name not in _RESUME_FLAGS | {self.iterations_flag}
-            and not name.startswith(_EVALUATION_PREFIXES)
+            and not name.startswith(EVALUATION_PREFIXES)
             and before[name] != self.flags[name]
         ]
         if note["method"] != self.method or changed:
             what = "; ".join(changed) or f"method was {note['method']}"
             raise UserError(
-                f"{path}: of a run with other settings ({what}); give these, or another --logdir or --trial"
+                f"{path}: of a run with other settings ({what}); give these, or another --tag, --logdir or --trial"
             )
         if note["step"] > iterations:
             raise UserError(f"{path}: has {note['step']} iterations, more than the {iterations} asked for")
@@ -102,7 +108,7 @@ class RunFolder:
             before = _with_new_flags(json.loads(result.read_text())["flags"])
         except (ValueError, KeyError, TypeError) as error:
             raise UserError(f"{result}: damaged ({error!r}); delete it to have it written again") from None
-        if any(before[name] != value for name, value in self.flags.items() if name not in _EXECUTION_FLAGS):
+        if any(before[name] != value for name, value in self.flags.items() if name not in EXECUTION_FLAGS):
             return False
         print(f"{result}: finished before; --train=False evaluates it again", flush=True)
         return True
@@ -112,7 +118,7 @@ class RunFolder:
         if self.step:
             print(f"resuming {self.folder} at iteration {self.step}", flush=True)
         # An absl flagfile: `--flagfile=RUN/flags.cfg --beta=0.1` replays the run with one change.
-        lines = [flag.serialize() for flag in _own_flags() if flag.value is not None and flag.name != "num_trials"]
+        lines = [flag.serialize() for flag in own_flags() if flag.value is not None and flag.name != "num_trials"]
         lines = [f"--trial={self.number}" if line.startswith("--trial=") else line for line in lines]
         write_text(self.folder / "flags.cfg", "".join(f"{line}\n" for line in lines))
         self.curve = _Curve(self.folder / "curve.csv", self.step)
@@ -120,7 +126,13 @@ class RunFolder:
 
     def save(self, name, arrays):
         self.writer.flush()
-        note = {"method": self.method, "flags": self.flags, "step": self.step, "seconds": self.seconds}
+        note = {
+            "method": self.method,
+            "script": _script(),
+            "flags": self.flags,
+            "step": self.step,
+            "seconds": self.seconds,
+        }
         checkpoints.save(self.folder / name, arrays, note)
 
     def record(self, row, tags):
@@ -138,7 +150,8 @@ class RunFolder:
         """numbers: of evaluation.protocol; error: the name of its error."""
         result = {
             "method": self.method, "trial": self.number, "iterations": self.step, **numbers, "flags": self.flags,
-            "command": shlex.join(["python", *sys.argv]), "versions": versions(), "wall_time_s": self.seconds,
+            "script": _script(), "command": shlex.join(["python", *sys.argv]), "versions": versions(),
+            "wall_time_s": self.seconds,
         }  # fmt: skip
         write_text(self.folder / "result.json", json.dumps(result, indent=1) + "\n")
         print(
@@ -148,6 +161,13 @@ class RunFolder:
             f"-> {self.folder / 'result.json'}",
             flush=True,
         )
+
+
+def newest_checkpoint(folder):
+    """Path and note of a run folder's newest checkpoint, or (None, None). Raises UserError if one is damaged."""
+    # A finished run that was given more iterations has a last checkpoint newer than the final one.
+    notes = {path: checkpoints.load_note(path) for name in _CHECKPOINTS if (path := folder / name).exists()}
+    return max(notes.items(), key=lambda item: item[1]["step"]) if notes else (None, None)
 
 
 class _Curve:
@@ -193,7 +213,7 @@ def _is_whole(row):
         return False
 
 
-def _own_flags():
+def own_flags():
     """This project's flags of the running script, sorted by name, without --train."""
     modules = FLAGS.flags_by_module_dict()
     own = (flag for name in modules if not name.startswith(_OTHERS_FLAGS) for flag in modules[name])
@@ -203,7 +223,7 @@ def _own_flags():
 def _with_new_flags(values):
     """Flags of an earlier run; those that the script has got since are as that run was, mostly at their defaults."""
     before = {name: value(values) if callable(value) else value for name, value in BEFORE.items()}
-    return {flag.name: flag.default for flag in _own_flags()} | before | values
+    return {flag.name: flag.default for flag in own_flags()} | before | values
 
 
 def versions():

@@ -21,8 +21,8 @@ import tensorflow as tf
 from absl import flags
 
 from metalearn import devices, evaluation, optimizers
-from metalearn.cli import UserError
 from metalearn.run_folder import RunFolder
+from metalearn.run_name import run_name
 from metalearn.trials import Trials
 
 FLAGS = flags.FLAGS
@@ -32,11 +32,7 @@ flags.DEFINE_integer("trial", 1, "number of the trial, part of the run folder's 
 flags.DEFINE_integer("num_trials", 1, "trials to train side by side, from --trial on", lower_bound=1, upper_bound=1000)
 flags.DEFINE_integer("seed", 0, "seed of weights, meta-batches and noise, together with --trial", lower_bound=0)
 flags.DEFINE_integer(
-    "update_batch_size",
-    15,
-    "K: support points per class; the query set has as many",
-    lower_bound=1,
-    upper_bound=10_000,
+    "update_batch_size", 15, "K: support points per class; the query set has as many", lower_bound=1, upper_bound=10_000
 )
 flags.DEFINE_integer("meta_batch_size", 10, "tasks per outer step", lower_bound=1, upper_bound=10_000)
 flags.DEFINE_bool("train", True, "train (resuming if there is a checkpoint), then evaluate; False only evaluates")
@@ -45,29 +41,6 @@ flags.DEFINE_integer("checkpoint_every", 1000, "iterations between checkpoints",
 flags.DEFINE_integer(
     "steps_per_call", 1, "outer steps in one call of the compiled function", lower_bound=1, upper_bound=100_000
 )
-flags.DEFINE_integer(
-    "eval_episodes", 10, "evaluation episodes of each task (object)", lower_bound=1, upper_bound=10_000
-)
-flags.DEFINE_integer(
-    "num_theta_samples", 5, "draws of theta averaged in evaluation (Algorithm 3)", lower_bound=1, upper_bound=10_000
-)
-flags.DEFINE_integer("eval_seed", 0, "seed of the evaluation's episodes and draws", lower_bound=0)
-flags.DEFINE_integer(
-    "eval_batch_size", None, "tasks evaluated at a time; unset: --meta_batch_size", lower_bound=1, upper_bound=10_000
-)
-
-
-def int_list(name, minimum=1):
-    """The value of a list flag, of layer sizes for one, as ints. Raises UserError."""
-    try:
-        numbers = [int(number) for number in FLAGS[name].value]
-    except ValueError:
-        numbers = [minimum - 1]
-    if any(number < minimum for number in numbers):
-        raise UserError(
-            f"--{name}={','.join(FLAGS[name].value)}: give whole numbers from {minimum} on, such as 100,100"
-        )
-    return numbers
 
 
 def run(
@@ -76,7 +49,8 @@ def run(
     val,
     *,
     method,
-    run_name,
+    name_flags,
+    name_start=None,
     iterations_flag,
     learning_rates,
     group_of=None,
@@ -85,9 +59,10 @@ def run(
     other_vals=None,
     save_examples=False,
 ):
-    """Train `learner` on the tasks `train`, evaluate it on both, write <logdir>/<run_name>.trial-N/result.json.
+    """Train `learner` on the tasks `train`, evaluate it on both, write result.json into a run folder below --logdir.
 
     Args:
+      method, name_flags, name_start: the folder's name is `name_start` (unset: method), these flags and --tag.
       iterations_flag: the flag with the total number of outer steps, including those before a resume.
       learning_rates: of the optimizer of each group of weights, dict group -> rate, None for that of "mean". "mean" has
         means and point weights, "rho" the posteriors' rho.
@@ -100,10 +75,10 @@ def run(
     strategy = devices.configure()
     learning_rates, group_of = optimizers.with_encoder_group(learning_rates, group_of)
     is_chief = devices.is_chief(strategy)
-    iterations = FLAGS[iterations_flag].value
+    name, iterations = run_name(name_start or method, name_flags, iterations_flag), FLAGS[iterations_flag].value
     with contextlib.ExitStack() as locks:
         folders = [
-            RunFolder(Path(FLAGS.logdir) / f"{run_name}.trial-{number}", number, method, iterations_flag)
+            RunFolder(Path(FLAGS.logdir) / f"{name}.trial-{number}", number, method, iterations_flag)
             for number in range(FLAGS.trial, FLAGS.trial + FLAGS.num_trials)
         ]
         for folder in folders:
@@ -157,19 +132,14 @@ class Trainer:
             self.trials.save("checkpoint-final.npz", self.step, _remedy())
             for folder in self.trials.folders:
                 folder.writer.close()
+        objective = self.learner.objective
         for i, folder in enumerate(self.trials.folders):
             start, weights = time.monotonic(), self.trials.of(i)
             print(f"evaluating {len(self.val)} held-out and {len(self.train)} training tasks", flush=True)
-            settings = {
-                "seed": FLAGS.eval_seed, "episodes": FLAGS.eval_episodes,
-                "num_draws": FLAGS.num_theta_samples if self.learner.stochastic(weights) else 1,
-                "batch_size": FLAGS.eval_batch_size or FLAGS.meta_batch_size,
-            }  # fmt: skip
+            settings = evaluation.flags_settings(self.learner.stochastic(weights))
             predict = functools.partial(self.predict, weights)
-            objective = self.learner.objective
-            numbers = evaluation.protocol(
-                objective, predict, self.train, self.val, other_vals, eval_num_updates, **settings
-            )
+            others = other_vals, eval_num_updates
+            numbers = evaluation.protocol(objective, predict, self.train, self.val, *others, **settings)
             if diverged := evaluation.not_finite(numbers):
                 print(
                     f"warning: {folder.folder}: {', '.join(diverged)} not finite; take smaller inner steps",
@@ -231,6 +201,7 @@ class Trainer:
         begun, first, last_saved, interval = time.monotonic(), self.step, self.step, []
         losses = collections.deque(maxlen=3)  # of the last three steps
         before = [folder.seconds for folder in folders]
+        start = [[variable.numpy() for variable in variables] for _, variables in self.optimizers]
         while self.step < self.iterations:
             summary = min(self.iterations, (self.step // FLAGS.summary_every + 1) * FLAGS.summary_every)
             steps = range(self.step, min(summary, self.step + FLAGS.steps_per_call))
@@ -239,6 +210,10 @@ class Trainer:
             metrics = self.train_steps(batches, tf.constant(seeds, tf.int32)).numpy()
             full_loss = metrics[:, self.metric_names.index("full_loss")]
             self.trials.require_finite(full_loss, steps, losses, _remedy())
+            if steps.start == first:
+                unmoved = set(map(id, optimizers.unmoved(self.optimizers, start, len(steps))))
+                if names := [name for name, variable in self.trials.variables.items() if id(variable) in unmoved]:
+                    print(f"warning: no gradient reaches {', '.join(names)}: not trained", file=sys.stderr)
             interval.append(metrics)
             self.step = steps.stop
             if self.step < summary:

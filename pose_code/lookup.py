@@ -20,6 +20,7 @@ from absl import flags
 from metalearn import evaluation
 from metalearn.cli import run_main
 from metalearn.run_folder import RunFolder
+from metalearn.run_name import run_name
 from pose_code import paper, pose_learners
 
 FLAGS = flags.FLAGS
@@ -44,9 +45,7 @@ def main(argv):
     del argv
     begun = time.monotonic()
     train, val = pose_learners.load_splits()
-    settings = {
-        "seed": FLAGS.eval_seed, "episodes": FLAGS.eval_episodes, "num_draws": 1, "batch_size": FLAGS.meta_batch_size,
-    }  # fmt: skip
+    settings = evaluation.flags_settings(stochastic=False)
     with_width = {width: functools.partial(predict, width=width) for width in WIDTHS}
     errors = {
         width: evaluation.evaluate(paper.OBJECTIVE, with_width[width], train, **settings)[0].mean() for width in WIDTHS
@@ -55,8 +54,8 @@ def main(argv):
     print(
         f"width {width:g} of {', '.join(f'{w:g}: {error:.3g}' for w, error in errors.items())} on the training objects"
     )
-    run_name = f"lookup.shots-{FLAGS.update_batch_size}.trial-{FLAGS.trial}"
-    run = RunFolder(Path(FLAGS.logdir) / run_name, FLAGS.trial, "lookup", None)
+    name = run_name("lookup", ["update_batch_size"])
+    run = RunFolder(Path(FLAGS.logdir) / f"{name}.trial-{FLAGS.trial}", FLAGS.trial, "lookup", None)
     with run.lock():
         numbers = evaluation.protocol(paper.OBJECTIVE, with_width[width], train, val, **settings)
         run.seconds = time.monotonic() - begun
@@ -64,4 +63,5 @@ def main(argv):
 
 
 if __name__ == "__main__":
+    pose_learners.define_data_flags()
     run_main(main)

@@ -36,7 +36,7 @@ def main(argv):
     pose_learners.run(
         make_learner(),
         method="maml_bbb",
-        run_name=f"maml_bbb.beta-{FLAGS.beta:g}.meta_lr-{FLAGS.meta_lr:g}.update_lr-{FLAGS.update_lr:g}",
+        name_flags=("beta", "meta_lr", "update_lr"),
         iterations_flag="metatrain_iterations",
         learning_rates={"mean": FLAGS.meta_lr, "rho": FLAGS.rho_lr},
     )

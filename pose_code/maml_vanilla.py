@@ -35,11 +35,10 @@ def make_learner():
 
 def main(argv):
     del argv
-    decay = f".beta-{FLAGS.beta:g}" if FLAGS.weight_decay else ""
     pose_learners.run(
         make_learner(),
         method="maml_vanilla",
-        run_name=f"maml_vanilla.meta_lr-{FLAGS.meta_lr:g}.update_lr-{FLAGS.update_lr:g}{decay}",
+        name_flags=["meta_lr", "update_lr"] + ["beta"] * FLAGS.weight_decay,
         iterations_flag="metatrain_iterations",
         learning_rates={"mean": FLAGS.meta_lr},
         weight_decay=FLAGS.beta if FLAGS.weight_decay else 0.0,

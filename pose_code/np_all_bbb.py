@@ -30,7 +30,8 @@ def main(argv):
     pose_learners.run(
         make_learner(),
         method="np_all_bbb",
-        run_name=f"np_bbb_all.beta-{FLAGS.beta:g}.update_lr-{FLAGS.update_lr:g}",
+        name_start="np_bbb_all",
+        name_flags=("beta", "update_lr"),
         iterations_flag="num_updates",
         learning_rates={"mean": FLAGS.update_lr, "rho": FLAGS.rho_lr},
     )

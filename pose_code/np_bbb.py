@@ -31,7 +31,7 @@ def main(argv):
     pose_learners.run(
         make_learner(),
         method="np_bbb",
-        run_name=f"np_bbb.beta-{FLAGS.beta:g}.update_lr-{FLAGS.update_lr:g}",
+        name_flags=("beta", "update_lr"),
         iterations_flag="num_updates",
         learning_rates={"mean": FLAGS.update_lr, "rho": FLAGS.rho_lr},
     )

@@ -43,7 +43,7 @@ def main(argv):
     pose_learners.run(
         make_learner(),
         method="np_ib",
-        run_name=f"np_ib.beta-{FLAGS.beta:g}.update_lr-{FLAGS.update_lr:g}",
+        name_flags=("beta", "update_lr"),
         iterations_flag="num_updates",
         learning_rates={"mean": FLAGS.update_lr, "aggregator": FLAGS.aggregator_lr},
         group_of=group_of,

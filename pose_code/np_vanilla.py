@@ -28,11 +28,10 @@ def make_learner():
 
 def main(argv):
     del argv
-    decay = f".beta-{FLAGS.beta:g}" if FLAGS.weight_decay else ""
     pose_learners.run(
         make_learner(),
         method="np_vanilla",
-        run_name=f"np_vanilla.update_lr-{FLAGS.update_lr:g}{decay}",
+        name_flags=["update_lr"] + ["beta"] * FLAGS.weight_decay,
         iterations_flag="num_updates",
         learning_rates={"mean": FLAGS.update_lr},
         weight_decay=FLAGS.beta if FLAGS.weight_decay else 0.0,

@@ -11,7 +11,7 @@ from absl import flags
 
 from metalearn import layers, run_folder, training
 from metalearn.bayes_layers import define_theta_flag, gaussian_weights, point_weights
-from metalearn.cli import UserError
+from metalearn.cli import UserError, int_list
 from metalearn.maml import Maml
 from metalearn.neural_process import NeuralProcess, init_neural_process
 from pose_code import networks, paper
@@ -22,22 +22,25 @@ FLAGS = flags.FLAGS
 run_folder.BEFORE |= {"distinct_tasks": True, "aggregator_lr": None}  # None: the rate of the means
 _NO_EFFECT = "accepted for the released script's command lines, without effect, as there"
 
-flags.DEFINE_string("data_dir", None, "folder of the two pickles that pose_data/data_gen.py writes", required=True)
-flags.DEFINE_list("data", "train_data.pkl,val_data.pkl", "file names of the training and the held-out objects")
-flags.DEFINE_integer("num_classes", 1, "objects per task", lower_bound=1)
-flags.DEFINE_integer("dim_im", 128, "side of the images in pixels; a divisor of the stored side averages blocks")
-flags.DEFINE_bool(
-    "label_noise", False,
-    "meta-augmentation (Rajendran et al., 2020): a random angle for each training task, added to all its labels modulo "
-    "a full turn",
-)  # fmt: skip
-flags.DEFINE_bool("distinct_tasks", False, "no object twice in a meta-batch; else each task is drawn independently")
-flags.DEFINE_integer("dim_y", 1, "label numbers to predict, the last ones of (x, y, angle)")
-flags.DEFINE_enum(
-    "init", "released", ("released", "glorot"),
-    "initial weights: as the released scripts draw them, or Glorot-uniform kernels, zero biases and one rho for all "
-    "(np_ib then lifts y to dim_w // 4 numbers, not dim_w // 2); they move a CNP towards memorizing or away",
-)  # fmt: skip
+
+def define_data_flags():
+    """The flags of all pose scripts: data, and the learners' start."""
+    flags.DEFINE_string("data_dir", None, "folder of the two pickles that pose_data/data_gen.py writes", required=True)
+    flags.DEFINE_list("data", "train_data.pkl,val_data.pkl", "file names of the training and the held-out objects")
+    flags.DEFINE_integer("num_classes", 1, "objects per task", lower_bound=1)
+    flags.DEFINE_integer("dim_im", 128, "side of the images in pixels; a divisor of the stored side averages blocks")
+    flags.DEFINE_bool(
+        "label_noise", False,
+        "meta-augmentation (Rajendran et al., 2020): a random angle for each training task, added to all its labels "
+        "modulo a full turn",
+    )  # fmt: skip
+    flags.DEFINE_bool("distinct_tasks", False, "no object twice in a meta-batch; else each task is drawn independently")
+    flags.DEFINE_integer("dim_y", 1, "label numbers to predict, the last ones of (x, y, angle)")
+    flags.DEFINE_enum(
+        "init", "released", ("released", "glorot"),
+        "initial weights: as the released scripts draw them, or Glorot-uniform kernels, zero biases and one rho for "
+        "all (np_ib then lifts y to dim_w // 4 numbers, not dim_w // 2); they move a CNP towards memorizing or away",
+    )  # fmt: skip
 
 
 def define_maml_flags(inner_loop=True, **defaults):
@@ -45,6 +48,7 @@ def define_maml_flags(inner_loop=True, **defaults):
 
     inner_loop: False for a script that adapts at meta-test only.
     """
+    define_data_flags()
     flags.DEFINE_integer(
         "dim_w", 196, "size of the image code z; MAML's head reads it as a square image (14x14)", upper_bound=65_536
     )
@@ -74,6 +78,7 @@ def define_maml_flags(inner_loop=True, **defaults):
 
 def define_np_flags(**defaults):
     """The flags of every neural-process script with upstream's np_vanilla defaults; keyword arguments override."""
+    define_data_flags()
     flags.DEFINE_integer("dim_w", 64, "size of the image code w", lower_bound=1, upper_bound=65_536)
     flags.DEFINE_integer("dim_r", 100, "size of the aggregate r of the support set", lower_bound=1, upper_bound=65_536)
     flags.DEFINE_integer("dim_z", 64, "size of the task code z", lower_bound=1, upper_bound=65_536)
@@ -126,14 +131,14 @@ def load_splits():
     ]
 
 
-def run(learner, *, run_name, **kwargs):
+def run(learner, *, name_flags, **kwargs):
     """training.run on the data of the flags, with examples of predictions. kwargs: the other arguments of it."""
     if ignored := [f"--{name}" for name in FLAGS if FLAGS[name].help == _NO_EFFECT and FLAGS[name].present]:
         print(f"{', '.join(sorted(ignored))}: {_NO_EFFECT}")
     train, val = load_splits()
     train.label_noise, train.distinct_tasks = FLAGS.label_noise, FLAGS.distinct_tasks
-    noise = ".label_noise" if FLAGS.label_noise else ""
-    training.run(learner, train, val, run_name=run_name + noise, save_examples=True, **kwargs)
+    name_flags = [*name_flags, *["label_noise"] * FLAGS.label_noise]
+    training.run(learner, train, val, name_flags=name_flags, save_examples=True, **kwargs)
 
 
 def pose_maml(*, adapt_encoder, encoder="paper", bayesian_encoder=False, inner_loop=True, **kwargs):
@@ -176,7 +181,7 @@ def pose_np(*, bayesian_encoder=False, bayesian_decoder=False, released_init=Non
     released_init: arguments of `init_neural_process` under --init=released, besides the standard deviation of all
     kernels up to z. kwargs: stochastic_code, beta, kl_on of NeuralProcess.
     """
-    hidden_r, hidden_g = training.int_list("n_hidden_units_r"), training.int_list("n_hidden_units_g")
+    hidden_r, hidden_g = int_list("n_hidden_units_r"), int_list("n_hidden_units_g")
 
     def init(rng):
         decoder = init_neural_process(

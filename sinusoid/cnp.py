@@ -76,7 +76,7 @@ def main(argv):
         test,
         other_vals=others,
         method=f"sinusoid_cnp_{FLAGS.regularizer}",
-        run_name=networks.run_name("cnp", f"update_lr-{FLAGS.update_lr:g}"),
+        name_flags=networks.name_flags("update_lr"),
         iterations_flag="num_updates",
         learning_rates={"mean": FLAGS.update_lr, "rho": FLAGS.rho_lr},
         weight_decay=FLAGS.weight_decay,

@@ -15,7 +15,7 @@ from absl import flags
 
 from metalearn import training
 from metalearn.bayes_layers import Weights, point_weights
-from metalearn.cli import run_main
+from metalearn.cli import int_list, run_main
 from metalearn.layers import init_mlp, mlp
 from metalearn.maml import Maml
 from sinusoid import DIM_X, networks, paper
@@ -78,11 +78,11 @@ def main(argv):
         test,
         other_vals=others | (notebook_tasks() if FLAGS.eval_notebook_tasks else {}),
         method=f"sinusoid_maml_{FLAGS.regularizer}",
-        run_name=networks.run_name("maml", f"meta_lr-{FLAGS.meta_lr:g}.update_lr-{FLAGS.update_lr:g}"),
+        name_flags=networks.name_flags("meta_lr", "update_lr"),
         iterations_flag="metatrain_iterations",
         learning_rates={"mean": FLAGS.meta_lr, "rho": FLAGS.rho_lr},
         weight_decay=FLAGS.weight_decay,
-        eval_num_updates=training.int_list("eval_num_updates", minimum=0),
+        eval_num_updates=int_list("eval_num_updates", minimum=0),
     )
 
 

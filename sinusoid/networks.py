@@ -61,11 +61,10 @@ def set_beta(betas):
         FLAGS.beta = betas.get(FLAGS.regularizer, 0.0)
 
 
-def run_name(learner, rates):
-    """Name of the run folder without its trial: learner ("maml" or "cnp"), regularizer, shots and `rates`."""
-    regularizer = "" if FLAGS.regularizer == "none" else f"_{FLAGS.regularizer}.beta-{FLAGS.beta:g}"
-    decay = f".weight_decay-{FLAGS.weight_decay:g}" if FLAGS.weight_decay else ""
-    return f"sinusoid_{learner}{regularizer}.shots-{FLAGS.update_batch_size}.{rates}{decay}"
+def name_flags(*rates):
+    """Flags in the name of a run folder, with those of learning rates."""
+    regularized, decayed = FLAGS.regularizer != "none", FLAGS.weight_decay > 0
+    return [*["beta"] * regularized, "update_batch_size", *rates, *["weight_decay"] * decayed]
 
 
 def kl_factor():

@@ -17,20 +17,20 @@ from pathlib import Path
 import numpy as np
 from absl import flags
 
-from metalearn import checkpoints, figures, results
+from metalearn import figures, results
 from metalearn.cli import UserError, run_main
 from sinusoid import DIM_X, NUM_AMPLITUDES, U_RANGE, paper
 
 FLAGS = flags.FLAGS
 
 PROTOCOLS = {"released": "released protocol", "text": "the text's protocol"}  # folder -> heading
-FIRST_LAYERS = {  # method -> label, name of its layers, in the order of Figure 6's panels
-    "sinusoid_maml_none": ("MAML", "head/head"),
-    "sinusoid_maml_activations": ("MR-MAML (A)", "encoder/encoder"),
-    "sinusoid_maml_weights": ("MR-MAML (W)", "encoder/encoder"),
-    "sinusoid_cnp_none": ("CNP", "encoder/encoder"),
-    "sinusoid_cnp_activations": ("MR-CNP (A)", "encoder/encoder"),
-    "sinusoid_cnp_weights": ("MR-CNP (W)", "encoder/encoder"),
+FIRST_LAYERS = {  # method -> label, module that reads x, in the order of Figure 6's panels
+    "sinusoid_maml_none": ("MAML", "head"),
+    "sinusoid_maml_activations": ("MR-MAML (A)", "encoder"),
+    "sinusoid_maml_weights": ("MR-MAML (W)", "encoder"),
+    "sinusoid_cnp_none": ("CNP", "encoder"),
+    "sinusoid_cnp_activations": ("MR-CNP (A)", "encoder"),
+    "sinusoid_cnp_weights": ("MR-CNP (W)", "encoder"),
 }
 LABELS = [label for label, _ in FIRST_LAYERS.values()]
 
@@ -219,11 +219,14 @@ def figure6(runs, path):
 
 def _first_layers(result):
     """The first two layers on (u, one-hot), each (kernel [n_in, n_out], bias [n_out])."""
-    weights = checkpoints.load(result["folder"] / "checkpoint-final.npz")
-    _, name = FIRST_LAYERS[result["method"]]
-    if f"{name}0/kernel" not in weights:
-        name = "decoder/pair"  # a CNP without an encoder; its last row is that of y
-    layers = [(weights[f"{name}{i}/kernel"], weights[f"{name}{i}/bias"]) for i in range(2)]
+    from metalearn.restore import restore  # here, since it imports TensorFlow and the scripts' flags
+
+    weights = restore(result["folder"]).weights
+    _, module = FIRST_LAYERS[result["method"]]
+    mean, name = weights[module].mean, module
+    if not mean:  # a CNP without an encoder; the last row of its first layer is that of y
+        mean, name = weights["decoder"].mean, "pair"
+    layers = [(mean[f"{name}{i}/kernel"].numpy(), mean[f"{name}{i}/bias"].numpy()) for i in range(2)]
     if result["method"].endswith("activations"):  # the code's means, without their scales
         layers[1] = tuple(array[..., : array.shape[-1] // 2] for array in layers[1])
     layers[0] = layers[0][0][:DIM_X], layers[0][1]
@@ -272,7 +275,8 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    flags.DEFINE_list("logdir", None, "folders to search for runs", required=True)
+    # Figure 6, the last to be drawn, imports a script with a --logdir of its own.
+    flags.DEFINE_list("logdir", None, "folders to search for runs", required=True, allow_override=True)
     flags.DEFINE_string("table1", None, "prefix of the .md and .csv files to write")
     flags.DEFINE_string("bars", None, "image file to draw Table 1 to")
     flags.DEFINE_string("figure5", None, "image file to draw the error against inner-loop steps to")

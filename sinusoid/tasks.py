@@ -11,8 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from absl import flags
 
-from metalearn import training
-from metalearn.cli import UserError
+from metalearn.cli import UserError, int_list
 from metalearn.tasks import MetaBatch
 from sinusoid import AMPLITUDES, DIM_X, NUM_AMPLITUDES, U_RANGE
 
@@ -148,7 +147,7 @@ def points():
     train = Points(shots, shots if FLAGS.query_size is None else FLAGS.query_size, noise, noise)
     support_noise = noise if FLAGS.test_support_noise is None else FLAGS.test_support_noise
     test = FLAGS.test_query_size, support_noise, FLAGS.test_query_noise, FLAGS.test_query_range
-    return train, [Points(test_shots, *test) for test_shots in training.int_list("test_shots") or [shots]]
+    return train, [Points(test_shots, *test) for test_shots in int_list("test_shots") or [shots]]
 
 
 def train_and_test_tasks():

@@ -32,7 +32,7 @@ def test_the_width_is_chosen_on_the_training_objects_and_the_result_is_a_row_of_
     flags = [f"--data_dir={tmp_path}", f"--logdir={tmp_path}/logs", "--dim_im=4", "--update_batch_size=6"]
     done = run_script("pose_code", "lookup", *flags)
     assert done.returncode == 0, done.stderr
-    result = json.loads((tmp_path / "logs/lookup.shots-6.trial-1/result.json").read_text())
+    result = json.loads((tmp_path / "logs/lookup.update_batch_size-6.trial-1/result.json").read_text())
     assert result["meta_test_mse"] < 1.5 < result["shuffled_support_mse"]
     table = run_script("pose_code", "summarize", f"--logdir={tmp_path}/logs")
     assert "| look-up of 6 views |" in table.stdout

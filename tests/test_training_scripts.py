@@ -40,7 +40,7 @@ RUN_NAMES = {
 }
 RESULT_KEYS = {
     "method", "trial", "iterations", "meta_test_mse", "meta_test_se", "meta_train_mse", "pre_mse",
-    "shuffled_support_mse", "per_object", "objects", "flags", "command", "versions", "wall_time_s",
+    "shuffled_support_mse", "per_object", "objects", "flags", "script", "command", "versions", "wall_time_s",
 }  # fmt: skip
 
 
@@ -73,6 +73,7 @@ def test_script_trains_and_evaluates(script, data_dir, tmp_path):
     assert whole.returncode == 0, whole.stderr
     folder = tmp_path / RUN_NAMES[script]
     result = json.loads((folder / "result.json").read_text())
+    assert result["script"] == f"pose_code.{script}"
     assert set(result) == RESULT_KEYS and result["iterations"] == 4 and len(result["per_object"]) == 3
     assert np.isfinite([result["meta_test_mse"], result["meta_train_mse"], result["shuffled_support_mse"]]).all()
     assert (result["pre_mse"] is None) == script.startswith("np")
@@ -263,7 +264,7 @@ def test_two_scripts_share_a_process_as_in_a_notebook():
 
 @pytest.mark.parametrize("script", UPSTREAM_DEFAULTS)
 def test_flags_have_upstream_s_names_and_defaults(script):
-    importlib.import_module("pose_code.pose_learners")  # its flags stay; those that the script defines are undone
+    importlib.import_module(f"pose_code.{script}")  # the library's flags stay; those that the script defines are undone
     with flagsaver.flagsaver():
         importlib.import_module(f"pose_code.{script}").define_flags()
         defaults = {name: flags.FLAGS[name].default for name in UPSTREAM_DEFAULTS[script] if name in flags.FLAGS}

@@ -1,0 +1,49 @@
+"""The name of a run folder: upstream's, then what a command line changed of a preset."""
+
+import re
+import sys
+
+from absl import flags
+
+from metalearn.run_folder import EVALUATION_PREFIXES, EXECUTION_FLAGS, own_flags
+
+FLAGS = flags.FLAGS
+
+flags.DEFINE_string(
+    "tag", None,
+    "end of the run folder's name; unset: the flags given after --flagfile, so that a changed preset is another run",
+)  # fmt: skip
+
+# Not in the tag: which trial of a run it is, and what a name says with other words.
+_NAMED_OTHERWISE = {"trial", "num_trials", "data_dir", "train", "num_theta_samples", "regularizer", "weight_decay"}
+
+
+def run_name(start, name_flags, iterations_flag=None):
+    """Name of a run folder without its trial: `start`, the `name_flags` as upstream names runs, and --tag.
+
+    Where --tag is not given it gets the flags after the last --flagfile on the command line. It is recorded, so that
+    the run's own flags.cfg leads to the same folder.
+    """
+    given = _given_after_flagfile(sys.argv[1:])
+    if "tag" not in given:
+        tagged = dict(re.findall(r"(?:^|\.)([a-z]\w*)-(.*?)(?=\.[a-z]\w*-|$)", FLAGS.tag or ""))
+        ignored = {*name_flags, iterations_flag, *EXECUTION_FLAGS, *_NAMED_OTHERWISE}
+        for name in given & ({flag.name for flag in own_flags()} - ignored):
+            if not name.startswith(EVALUATION_PREFIXES):
+                tagged[name] = _short(FLAGS[name].value)
+        FLAGS.tag = ".".join(f"{name}-{value}" for name, value in sorted(tagged.items())) or None
+    parts = [start, *(f"{name}-{_short(FLAGS[name].value)}" for name in name_flags), FLAGS.tag]
+    return ".".join(filter(None, parts))
+
+
+def _given_after_flagfile(arguments):
+    """Names of the flags on a command line after the last --flagfile; none without one."""
+    places = [i for i, word in enumerate(arguments) if re.match("--?flagfile", word)]
+    names = {word.lstrip("-").partition("=")[0] for word in arguments[places[-1] + 1 :]} if places else set()
+    return {name if name in FLAGS else name.removeprefix("no") for name in names}
+
+
+def _short(value):
+    """A flag's value in a file name."""
+    text = f"{value:g}" if isinstance(value, float) else ",".join(value) if isinstance(value, list) else str(value)
+    return re.sub(r"[^\w.,+-]", "_", text)

@@ -1,0 +1,79 @@
+"""A run folder becomes a learner again: the one whose numbers its result.json has."""
+
+import functools
+import json
+
+import numpy as np
+import pytest
+from scripts import Fork, run_script
+
+from metalearn import checkpoints, evaluation
+from metalearn.cli import UserError
+from metalearn.restore import restore
+from pose_code.pose_dataset import PoseSplit
+from pose_data import pickles
+
+RUNS = {
+    "np_bbb": ["--dim_w=8", "--dim_z=8", "--dim_r=8", "--n_hidden_units_r=8", "--n_hidden_units_g=8"],
+    "maml_ib": ["--dim_w=16", "--num_filters=4", "--num_updates=1", "--test_num_updates=2"],
+}
+ITERATIONS = {"np_bbb": "num_updates", "maml_ib": "metatrain_iterations"}
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """{script: run folder} of both families, and the data."""
+    folder, rng = tmp_path_factory.mktemp("runs"), np.random.default_rng(0)
+    for name in ("train", "val"):
+        images = rng.integers(256, size=(3, 6, 16, 16)).astype(np.uint8)
+        pickles.dump([images, rng.random((3, 6, 3))], folder / f"{name}_data.pkl")
+    found = {}
+    for script, tiny in RUNS.items():
+        done = run_script(
+            "pose_code", script, f"--data_dir={folder}", f"--logdir={folder / script}", "--dim_im=16",
+            "--update_batch_size=3", "--meta_batch_size=2", "--eval_episodes=1", "--num_theta_samples=2",
+            f"--{ITERATIONS[script]}=2", *tiny,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        (found[script],) = (folder / script).iterdir()
+    return found
+
+
+def restored_errors(folders):
+    """In one process, pose scripts and a sinusoid's: the errors on the held-out objects."""
+    from sinusoid import cnp
+
+    assert cnp  # its flags are its own
+    for folder in folders:
+        run = restore(folder)
+        split = PoseSplit(folder.parents[1] / "val_data.pkl", 16, 1, 1, run.flags["update_batch_size"])
+        settings = {"seed": 0, "episodes": 1, "num_draws": 2, "batch_size": 2}
+        predict = functools.partial(run.learner.predict, run.weights)
+        errors, _ = evaluation.evaluate(run.learner.objective, predict, split, **settings)
+        print(json.dumps([run.script.__name__, *map(float, errors)]))
+
+
+def test_restored_learners_have_the_errors_of_their_results(runs):
+    done = Fork(restored_errors, list(runs.values())).wait()
+    assert done.returncode == 0, done.stderr
+    for (script, folder), line in zip(runs.items(), done.stdout.strip().splitlines()[-2:], strict=True):
+        name, *errors = json.loads(line)
+        assert name == f"pose_code.{script}"
+        np.testing.assert_allclose(errors, json.loads((folder / "result.json").read_text())["per_object"], rtol=1e-4)
+
+
+def test_a_run_from_before_scripts_were_recorded_is_found_by_its_method(runs, tmp_path):
+    path = runs["np_bbb"] / "checkpoint-final.npz"
+    with np.load(path) as stored:
+        arrays = {name: stored[name] for name in stored.files if name != "note"}
+    note = checkpoints.load_note(path)
+    checkpoints.save(tmp_path / "checkpoint-final.npz", arrays, {k: v for k, v in note.items() if k != "script"})
+    assert restore(tmp_path).script.__name__ == "pose_code.np_bbb"
+    checkpoints.save(tmp_path / "checkpoint-final.npz", arrays, note | {"script": "nowhere.np_bbb"})
+    with pytest.raises(UserError, match=r"made by nowhere\.np_bbb, which cannot be imported"):
+        restore(tmp_path)
+
+
+def test_a_folder_without_a_checkpoint_is_refused(tmp_path):
+    with pytest.raises(UserError, match="no checkpoint; give the folder of a training run"):
+        restore(tmp_path)
