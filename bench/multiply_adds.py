@@ -40,7 +40,7 @@ def trained(layers, input_is_data):
 def inner_step(layers, input_is_data):
     """One inner-loop step of MAML and the way back through it, for one support point.
 
-    The step takes a layer's product y(x, w) and the kernel's gradient dw(x, dy), and, but for the first layer, its
+    The step takes a layer's product y(x, w) and the kernel's gradient dw(x, dy), and, except for the first layer, its
     input's dx(dy, w). The way back takes two products for each of these, one for each factor. Where the first layer's x
     is data and no learned code, y has one on the way back, in w, and dw one, in dy.
     """

@@ -14,7 +14,7 @@ from metalearn.files import atomic_path
 # benchmark -> column -> (heading, format)
 TABLES = {
     "train_step": {
-        "script": ("script", "{}"), "bare": ("s a step, bare", "{:.3g}"), "real": ("as it runs", "{:.3g}"),
+        "script": ("script", "{}"), "bare": ("s per step, bare", "{:.3g}"), "real": ("as it runs", "{:.3g}"),
         "gflops": ("GFLOP/s", "{:.0f}"), "share": ("of the matmul rate", "{:.0%}"),
         "first": ("first step, s", "{:.1f}"), "peak_memory_mib": ("peak MiB", "{:.0f}"),
     },

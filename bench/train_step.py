@@ -1,7 +1,7 @@
 """How fast a training step is, for every training script: bare, as the script really runs, and against the machine.
 
 1. first: seconds from the first call of the step function to its result (tracing and all).
-2. bare: seconds of a step on a batch that is there. real: the same with sampling, summaries and the validation batch at
+2. bare: seconds per step on a batch in memory. real: the same with sampling, summaries and the validation batch at
    the script's default intervals, over one interval.
 3. GFLOP/s of the bare step, from the counted multiply-adds (multiply_adds.py), and its share of the rate of the best
    matrix product in the same process, precision and threads.

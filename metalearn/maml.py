@@ -13,8 +13,8 @@ def adapt(loss_fn, weights, num_updates, update_lr, stop_grad=False, unroll=True
       weights: dict name -> tensor, the shared start.
       update_lr: step size alpha.
       stop_grad: treat each step's gradient as a constant (first-order MAML).
-      unroll: one piece of graph a step, the fastest form to differentiate through. False is a loop: for many steps that
-        nothing is differentiated through, as at meta-test, a graph of one step that is there at once.
+      unroll: True builds one subgraph per step, the fastest to differentiate. False builds a loop, which traces at
+        once: for meta-test, where nothing is differentiated.
 
     Returns:
       fast_weights, a dict like `weights`, differentiable with respect to the start (second order unless stop_grad).
@@ -68,7 +68,7 @@ class Maml:
     ):
         """
         objective: an Objective; its loss is what both loops descend.
-        init: NumPy generator -> start values, {"encoder", "head", "offsets": Weights}.
+        init: NumPy generator -> initial weights, {"encoder", "head", "offsets": Weights}.
         encode: (dict of the encoder's weights, x [n, ...]) -> code [n, dim].
         predict_from_code: (dict of head and offsets, code) -> [n, dim_y].
         test_update_lr: the inner step size at meta-test; None takes update_lr.

@@ -50,7 +50,7 @@ class NeuralProcess:
     ):
         """
         objective: an Objective, whose loss is trained on.
-        init: NumPy generator -> start values, {"encoder", "decoder": Weights}, the latter of `init_neural_process`.
+        init: NumPy generator -> initial weights, {"encoder", "decoder": Weights}, the latter of `init_neural_process`.
         encode: (dict of the encoder's weights, x [n, ...]) -> code w [n, dim_w].
         beta: factor of the KL in the loss. kl_on: whose code the KL of `stochastic_code` is taken on, the "query"
         points (Eq. 3) or the "support" points. test_mean_code: meta-test takes its mean in place of draws. theta_per:
@@ -83,7 +83,7 @@ class NeuralProcess:
         seed_theta, seed_decoder, seed_code, seed_z = tf.unstack(tf.random.split(seed, 4))
         thetas = draw_thetas(weights["encoder"], seed_theta, self.theta_per)
         decoder = weights["decoder"].sample(seed_decoder)
-        w, w_target, code_kl = draw_code(
+        w, query_w, code_kl = draw_code(
             self.encode, thetas, batch.support_x, batch.query_x, seed_code, self.stochastic_code, self.kl_on, mean_code
         )
         # pair features [tasks, K, dim_r], aggregated over the support set: r [tasks, dim_r]
@@ -94,6 +94,6 @@ class NeuralProcess:
             mean, untransformed_scale = tf.split(z, 2, axis=-1)
             z = mean + tf.nn.softplus(untransformed_scale) * task_noise(mean.shape, seed_z)
         # every query point sees its task's z: [tasks, n, dim_z + dim_w] -> [tasks, n, dim_y]
-        z = tf.repeat(self.facto * z[:, None], w_target.shape[1], axis=1)
-        predictions = layers.mlp(decoder, "decoder", self.num_hidden_g + 1, tf.concat([z, w_target], axis=-1))
+        z = tf.repeat(self.facto * z[:, None], query_w.shape[1], axis=1)
+        predictions = layers.mlp(decoder, "decoder", self.num_hidden_g + 1, tf.concat([z, query_w], axis=-1))
         return predictions, weights["encoder"].kl() + weights["decoder"].kl() + code_kl

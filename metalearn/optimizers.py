@@ -46,8 +46,8 @@ def with_encoder_group(learning_rates, group_of):
 def make(learning_rates, weight_decay):
     """--optimizer for each group of weights, Adam with TF1's epsilon.
 
-    learning_rates: dict group -> rate, None for that of "mean". weight_decay: of all groups but "rho", a step's, as
-    contrib counted it, not times the rate. Returns dict group -> Keras optimizer.
+    learning_rates: dict group -> rate, None for that of "mean". weight_decay: of all groups except "rho", subtracted
+    per step as weight * decay, not multiplied by the rate. Returns dict group -> Keras optimizer.
     """
 
     def optimizer(group, rate, decay):
@@ -66,7 +66,7 @@ def make(learning_rates, weight_decay):
 
 
 def unmoved(groups, before, steps):
-    """Variables that `steps` steps have left as they were, but for weight decay: no gradient reaches them.
+    """Variables that `steps` steps have left as they were, except for weight decay: no gradient reaches them.
 
     groups: list of (Keras optimizer, its variables); those with a rate of 0 are left out. before: the variables' values
     before the steps, nested alike.

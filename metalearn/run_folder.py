@@ -58,7 +58,7 @@ class RunFolder:
 
     def rng(self, purpose, step=0):
         """Generator for one purpose and iteration; streams of different purposes are independent."""
-        purposes = ("start values", "noise", "train", "val")
+        purposes = ("initial weights", "noise", "train", "val")
         return np.random.default_rng([FLAGS.seed, self.number, purposes.index(purpose), step])
 
     @contextlib.contextmanager

@@ -136,7 +136,7 @@ def _minutes_left(done, running, waiting, jobs):
 
 
 def estimate(commands, jobs):
-    """Print each command, then for each kind of run the seconds a step takes here, and the hours of the list."""
+    """Print each command, then for each kind of run the seconds per step here, and the hours of the list."""
     num_threads = _share_of_cores(jobs)
     for argv in commands:
         print(shlex.join(["python", "-m", *argv, f"--num_threads={num_threads}"]))
@@ -145,7 +145,7 @@ def estimate(commands, jobs):
     for argv, number in kinds.items():  # trials take the same time
         seconds, iterations = _time_steps(argv, num_threads)
         total = number * iterations * seconds / 3600
-        print(f"{argv[0]}: {seconds:.3g} s a step, {iterations:,} steps, {number} runs: {total:.1f} h", flush=True)
+        print(f"{argv[0]}: {seconds:.3g} s per step, {iterations:,} steps, {number} runs: {total:.1f} h", flush=True)
         hours += total
     print(
         f"{len(commands)} runs, {jobs} at a time: about {hours / jobs:.1f} h, and some minutes a run to evaluate it; "
@@ -154,7 +154,7 @@ def estimate(commands, jobs):
 
 
 def _time_steps(argv, num_threads):
-    """(seconds a step, steps of the run): the run itself, stopped after some seconds, in a folder that goes away."""
+    """(seconds per step, steps of the run): the run itself, stopped after some seconds, in a folder that goes away."""
     with tempfile.TemporaryDirectory() as folder:
         command = [
             sys.executable,

@@ -19,7 +19,7 @@ class Trials:
     def __init__(self, folders, learner):
         """folders: list of RunFolder; the learner draws each one's initial weights from the trial's own generator."""
         self.folders = folders
-        initial = [learner.init(folder.rng("start values")) for folder in folders]
+        initial = [learner.init(folder.rng("initial weights")) for folder in folders]
         self.weights = tf.nest.map_structure(lambda *values: tf.Variable(np.stack(values)), *initial)
         self.variables = {}
         for module, weights in self.weights.items():

@@ -2,10 +2,10 @@
 
 1. Training is MAML's with no inner step: the MSE of the shared network on views of all training objects.
 2. At meta-test the whole network takes --test_num_updates gradient steps of size --update_lr on the support set.
-3. --weight_decay decays all weights by --beta a step. Upstream released no code for this baseline.
+3. --weight_decay decays all weights by --beta per step. Upstream released no code for this baseline.
 
 Command: python finetune.py --data_dir=DATA_DIR --logdir=LOGDIR --update_lr=0.01
-Cost: a tenth of MAML's a step: no inner loop.
+Cost: a tenth of MAML's per step: no inner loop.
 Expect (the paper, Table 2): meta-test MSE 7.33 (0.35), 6.16 (0.12) with weight decay.
 """
 

@@ -9,7 +9,7 @@
    constant. For a sigma that is learned: --var=-5 --rho_lr=0.002.
 
 Command: python maml_bbb.py --data_dir=DATA_DIR --logdir=LOGDIR --update_lr=0.01 --beta=0.1
-Cost: as maml_vanilla, a little less a step.
+Cost: as maml_vanilla, a little less per step.
 Expect (the paper, Table 2): meta-test MSE 2.26 (0.09), at beta 0.1.
 """
 

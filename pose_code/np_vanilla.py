@@ -2,7 +2,7 @@
 
 1. Support pairs -> features -> mean r -> task code z; the decoder reads [z, w*] for a query image's code w*.
 2. Nothing keeps it from reading the pose off w* alone: it memorizes the training objects.
-3. --weight_decay decays all weights by --beta a step; --facto=0 removes z altogether.
+3. --weight_decay decays all weights by --beta per step; --facto=0 removes z altogether.
 
 Command: python np_vanilla.py --data_dir=DATA_DIR --logdir=LOGDIR
 Cost: see the README; hours on a CPU for all 140,000 iterations, though it memorizes within 1,500.

@@ -42,7 +42,7 @@ def define_flags(betas, **defaults):
     flags.DEFINE_float("var", -50.0, "start of rho, the posterior scale before softplus (weights)", -100.0, 100.0)
     flags.DEFINE_float("rho_lr", None, "learning rate of rho; unset: that of the means", lower_bound=0.0)
     define_theta_flag()
-    flags.DEFINE_float("weight_decay", 0.0, "decay of all weights a step, of a posterior's means too", 0.0, 1.0)
+    flags.DEFINE_float("weight_decay", 0.0, "decay of all weights per step, of a posterior's means too", 0.0, 1.0)
     flags.DEFINE_enum(
         "kl_on", "query", ("query", "support", "context"), "whose code the KL is on (activations); context is support"
     )

@@ -1,4 +1,4 @@
-"""Run a function, or a script as a user does from inside its folder, in a process of its own, but for the seconds of
+"""Run a function, or a script as a user does from inside its folder, in a process of its own, without the seconds of
 importing TensorFlow: a server process has done that once, and each run is a fork of it."""
 
 import multiprocessing

@@ -137,20 +137,20 @@ def encode(theta, x):
 
 def test_code_kl_is_on_the_query_points_or_on_the_context_points():
     theta = {"a/kernel": tf.constant([[2.0]])}
-    context, target = tf.ones([1, 3, 1]), -tf.ones([1, 2, 1])
+    support, query = tf.ones([1, 3, 1]), -tf.ones([1, 2, 1])
     for kl_on, mean in (("query", -2.0), ("context", 2.0)):
-        _, _, kl = draw_code(encode, (theta, theta), context, target, SEED, True, kl_on)
+        _, _, kl = draw_code(encode, (theta, theta), support, query, SEED, True, kl_on)
         expected = gaussian_kl(tf.constant([mean]), tf.nn.softplus(tf.constant([mean])))
         np.testing.assert_allclose(kl, expected, rtol=1e-5)
 
 
 def test_deterministic_code_passes_through_in_its_place():
     theta = {"a/kernel": tf.constant([[1.0]])}
-    context = tf.reshape(tf.range(6.0), [2, 3, 1])
-    target = 10.0 + tf.reshape(tf.range(4.0), [2, 2, 1])
-    w_context, w_target, kl = draw_code(
-        lambda t, x: x @ t["a/kernel"], (theta, theta), context, target, SEED, False, "query"
+    support = tf.reshape(tf.range(6.0), [2, 3, 1])
+    query = 10.0 + tf.reshape(tf.range(4.0), [2, 2, 1])
+    support_w, query_w, kl = draw_code(
+        lambda t, x: x @ t["a/kernel"], (theta, theta), support, query, SEED, False, "query"
     )
-    np.testing.assert_array_equal(w_context, context)
-    np.testing.assert_array_equal(w_target, target)
+    np.testing.assert_array_equal(support_w, support)
+    np.testing.assert_array_equal(query_w, query)
     assert float(kl) == 0.0

@@ -60,7 +60,7 @@ def gradient_norm(x, axes, second_order=True):
 
 
 @pytest.mark.parametrize("axes", [[0, 1, 2], [1, 2, 3]])
-def test_second_derivative_of_normalisation_agrees_with_finite_differences(axes):
+def test_second_derivative_of_normalization_agrees_with_finite_differences(axes):
     rng = np.random.default_rng(0)
     x = tf.constant(rng.normal(1.0, 2.0, (4, 3, 3, 2)))
     with tf.GradientTape() as tape:
@@ -73,7 +73,7 @@ def test_second_derivative_of_normalisation_agrees_with_finite_differences(axes)
     np.testing.assert_allclose(tf.reduce_sum(tape.gradient(value, x) * direction), difference, rtol=1e-5)
 
 
-def test_the_released_normalisation_has_no_second_derivative_but_the_same_first_one():
+def test_the_released_normalization_has_no_second_derivative_but_the_same_first_one():
     x = tf.constant(np.random.default_rng(0).normal(1.0, 2.0, (4, 3, 3, 2)))
     with tf.GradientTape() as tape:
         tape.watch(x)

@@ -55,7 +55,7 @@ def test_tables_2_and_3_are_those_of_the_kept_runs():
 
 def test_the_first_table_and_that_of_both_initial_weights_are_those_of_the_kept_runs():
     assert_table_is_kept(README, "results/embedded/quick", "results/quick")
-    assert_table_is_kept(README, "results/pascal3d/init", "results/init")
+    assert_table_is_kept(RESULTS, "results/pascal3d/init", "results/init")
 
 
 def test_table_1_and_figure_6_are_those_of_the_kept_numbers():

@@ -1,4 +1,4 @@
-"""A full disk and a read-only one: one clear line, and what was good before is whole and goes on afterwards."""
+"""A full disk and a read-only one: one clear line, and what was good before is whole and resumes afterwards."""
 
 import os
 import subprocess

@@ -27,7 +27,7 @@ def all_files(folder):
 
 
 def records(folder):
-    """What a finished run leaves, but for times: checkpoint, curve, result, examples, steps in TensorBoard's files."""
+    """What a finished run leaves, except for times: checkpoint, curve, result, examples, TensorBoard's steps."""
     with np.load(folder / "checkpoint-final.npz") as file:
         arrays = {name: file[name] for name in file.files if name != "note"}
         note = json.loads(str(file["note"]))

@@ -1,0 +1,75 @@
+"""docs/extending.md: its diffs apply, and what they add trains."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from scripts import REPO
+
+from pose_data import pickles
+
+DIFFS = re.findall(r"```diff\n(.*?)```", (REPO / "docs/extending.md").read_text(), re.DOTALL)
+POSES = [
+    "--data_dir=.",
+    "--dim_im=16",
+    "--update_batch_size=3",
+    "--meta_batch_size=2",
+    "--eval_episodes=1",
+    "--logdir=l",
+]
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """A copy of the packages, with pickles of tiny images."""
+    for name in ("metalearn", "pose_code", "experiments", "presets"):
+        shutil.copytree(REPO / name, tmp_path / name)
+    shutil.copy(REPO / "pyproject.toml", tmp_path)
+    shutil.copytree(REPO / "pose_data", tmp_path / "pose_data", ignore=shutil.ignore_patterns("cad_*", "mesh*"))
+    rng = np.random.default_rng(0)
+    for name in ("train", "val"):
+        images = rng.integers(256, size=(3, 6, 16, 16)).astype(np.uint8)
+        pickles.dump([images, rng.random((3, 6, 3))], tmp_path / f"{name}_data.pkl")
+    return tmp_path
+
+
+def applied(diff, folder):
+    done = subprocess.run(["git", "apply", "--recount", "-"], input=diff, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def trained(folder, script, *arguments):
+    """The only result.json of the script."""
+    command = [sys.executable, "-m", script, "--num_threads=1", *arguments]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (path,) = (folder / "l").rglob("result.json")
+    return path.parent.name, json.loads(path.read_text()), done.stderr
+
+
+def test_the_regularizer(copy):
+    applied(DIFFS[0], copy)
+    flags = [*POSES, "--num_updates=2", "--num_theta_samples=1", "--free_nats=1e9"]
+    name, _, _ = trained(copy, "pose_code.np_bbb", f"--flagfile={copy}/presets/quick/np_bbb.cfg", *flags)
+    assert "free_nats-1e+09" in name
+    curve = (copy / "l" / name / "curve.csv").read_text().splitlines()
+    columns = dict(zip(curve[0].split(","), curve[-1].split(","), strict=True))
+    assert float(columns["metatrain_regularizer"]) == 0.0  # all of the KL is free
+
+
+def test_the_method(copy):
+    applied(DIFFS[1], copy)
+    tiny = ["--dim_w=16", "--num_filters=4", "--num_updates=2", "--test_num_updates=2", "--metatrain_iterations=2"]
+    name, result, errors = trained(copy, "pose_code.reptile", *POSES, *tiny)
+    assert name == "reptile.meta_lr-0.5.update_lr-0.002.trial-1" and np.isfinite(result["meta_test_mse"])
+    assert "no gradient" not in errors
+
+
+def test_the_domain(copy):
+    applied(DIFFS[2], copy)
+    _, result, _ = trained(copy, "lines.cnp", "--logdir=l", "--num_updates=300", "--steps_per_call=100")
+    assert result["meta_test_mse"] < 0.1 < result["shuffled_support_mse"]
