@@ -50,7 +50,7 @@ def restore(folder):
         trial = types.SimpleNamespace(checkpoint=path, rng=lambda purpose: np.random.default_rng(0))
         trials = Trials([trial], learner)
     trials.restore(partial=True)
-    return Restored(learner, trials.of(0), note["flags"], script)
+    return Restored(learner, trials.of(0, averaged=True), note["flags"], script)
 
 
 def _script_of(method):

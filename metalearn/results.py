@@ -58,7 +58,8 @@ def identify(result, paper):
     used, methods, error = result["flags"], list(paper.METHODS), paper.OBJECTIVE.name
     key = paper.key(result["method"], used)
     method = paper.METHODS.get(key, Method(result["method"]))
-    noise = " + label noise" if used.get("label_noise") else ""
+    noise = "" if (kind := used.get("label_noise") or "none") == "none" else " + label noise"
+    noise += " (quarters)" if kind == "quarters" else ""
     precision = ", bfloat16" if used.get("precision") == "mixed_bfloat16" else ""
     return result | {
         "key": key,
@@ -186,7 +187,7 @@ def differences(results):
     lines = []
     for (plain, plain_trials), (regularized, trials) in itertools.product(groups, groups):
         same = all(plain[column] == regularized[column] for column in ("data", "preset", "shots"))
-        noise, plain_noise = (bool(ours[0]["flags"].get("label_noise")) for ours in (trials, plain_trials))
+        noise, plain_noise = (ours[0]["flags"].get("label_noise") or "none" for ours in (trials, plain_trials))
         if not same or noise != plain_noise or plain_trials[0]["key"] not in trials[0]["baselines"]:
             continue
         found = comparison.paired(plain_trials, trials)

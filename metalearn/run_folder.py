@@ -36,6 +36,8 @@ _TRAINING_ONLY = {"init", "distinct_tasks", "batch_norm_gradient", "rho_lr", "ag
 # What runs from before a flag existed did, where that is not the flag's default: a value, or a function of the run's
 # flags. A domain adds its own.
 BEFORE = {"init": "glorot"}
+# Flag -> value that earlier runs have -> today's. A domain adds its own.
+FORMER_VALUES = {}
 _OTHERS_FLAGS = ("absl", "tensorflow")  # modules that define flags which are not this project's
 _CHECKPOINTS = ("checkpoint-last.npz", "checkpoint-final.npz")
 
@@ -223,6 +225,7 @@ def own_flags():
 def _with_new_flags(values):
     """Flags of an earlier run; those that the script has got since are as that run was, mostly at their defaults."""
     before = {name: value(values) if callable(value) else value for name, value in BEFORE.items()}
+    values = {name: FORMER_VALUES[name].get(v, v) if name in FORMER_VALUES else v for name, v in values.items()}
     return {flag.name: flag.default for flag in own_flags()} | before | values
 
 

@@ -129,12 +129,12 @@ class Trainer:
     def finish(self, eval_num_updates, other_vals, save_examples):
         """Final checkpoint, evaluation and result of each trial."""
         if FLAGS.train:
-            self.trials.save("checkpoint-final.npz", self.step, _remedy())
+            self.trials.save("checkpoint-final.npz", self.step)
             for folder in self.trials.folders:
                 folder.writer.close()
         objective = self.learner.objective
         for i, folder in enumerate(self.trials.folders):
-            start, weights = time.monotonic(), self.trials.of(i)
+            start, weights = time.monotonic(), self.trials.of(i, averaged=True)
             print(f"evaluating {len(self.val)} held-out and {len(self.train)} training tasks", flush=True)
             settings = evaluation.flags_settings(self.learner.stochastic(weights))
             predict = functools.partial(self.predict, weights)
@@ -189,7 +189,10 @@ class Trainer:
             return tf.stack(list(metrics.values()))
 
         def one_step(args):
-            return self.strategy.reduce("MEAN", self.strategy.run(one_replica, (args,)), axis=None)
+            metrics = self.strategy.reduce("MEAN", self.strategy.run(one_replica, (args,)), axis=None)
+            if self.trials.averages:
+                self.trials.update_averages(self.optimizers[0][0].iterations)
+            return metrics
 
         return tf.map_fn(one_step, (batches, seeds), fn_output_signature=tf.float32, parallel_iterations=1)
 
@@ -209,7 +212,7 @@ class Trainer:
             batches = self.trials.sample(self.train, FLAGS.meta_batch_size, "train", steps)
             metrics = self.train_steps(batches, tf.constant(seeds, tf.int32)).numpy()
             full_loss = metrics[:, self.metric_names.index("full_loss")]
-            self.trials.require_finite(full_loss, steps, losses, _remedy())
+            self.trials.require_finite(full_loss, steps, losses)
             if steps.start == first:
                 unmoved = set(map(id, optimizers.unmoved(self.optimizers, start, len(steps))))
                 if names := [name for name, variable in self.trials.variables.items() if id(variable) in unmoved]:
@@ -237,7 +240,7 @@ class Trainer:
                 flush=True,
             )
             if self.step - last_saved >= FLAGS.checkpoint_every:
-                self.trials.save("checkpoint-last.npz", self.step, _remedy())
+                self.trials.save("checkpoint-last.npz", self.step)
                 last_saved = self.step
 
     def summarize(self, folder, weights, metrics, batch, seed):
@@ -254,8 +257,3 @@ class Trainer:
         tags |= {f"metaval_{name}": f"metaval_{tag}" for name, tag in self.learner.val_tags.items()}
         folder.record(row, tags)
         return row
-
-
-def _remedy():
-    rates = " or ".join(f"--{name}" for name in ("update_lr", "aggregator_lr", "meta_lr", "beta") if name in FLAGS)
-    return f"lower {rates}; the last checkpoint stays"

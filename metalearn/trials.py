@@ -2,12 +2,33 @@
 
 import numpy as np
 import tensorflow as tf
+from absl import flags
 
 from metalearn import checkpoints
 from metalearn.cli import UserError
 
+FLAGS = flags.FLAGS
+
+flags.DEFINE_float(
+    "ema_decay", None, "evaluate an exponential moving average of the weights with this decay per outer step", 0.0, 1.0
+)
+
 # vectorized_map falls back to a loop for stateless noise; hide its warning.
 tf.get_logger().addFilter(lambda record: "while_loop for converting Stateless" not in record.getMessage())
+
+
+def _named(weights, prefix=""):
+    """Name in a checkpoint -> variable, of a dict module -> Weights."""
+    named = {}
+    for module, part in weights.items():
+        named |= {f"{prefix}{module}/{name}": variable for name, variable in part.mean.items()}
+        named |= {f"{prefix}{module}/{name}_rho": variable for name, variable in part.rho.items()}
+    return named
+
+
+def _remedy():
+    rates = " or ".join(f"--{name}" for name in ("update_lr", "aggregator_lr", "meta_lr", "beta") if name in FLAGS)
+    return f"lower {rates}; the last checkpoint stays"
 
 
 class Trials:
@@ -21,14 +42,19 @@ class Trials:
         self.folders = folders
         initial = [learner.init(folder.rng("initial weights")) for folder in folders]
         self.weights = tf.nest.map_structure(lambda *values: tf.Variable(np.stack(values)), *initial)
-        self.variables = {}
-        for module, weights in self.weights.items():
-            self.variables |= {f"{module}/{name}": variable for name, variable in weights.mean.items()}
-            self.variables |= {f"{module}/{name}_rho": variable for name, variable in weights.rho.items()}
+        self.averages = tf.nest.map_structure(tf.Variable, self.weights) if FLAGS.ema_decay else None
+        self.variables = _named(self.weights) | (_named(self.averages, "ema/") if self.averages else {})
 
-    def of(self, i):
-        """The weights of trial i."""
-        return tf.nest.map_structure(lambda variable: variable[i], self.weights)
+    def of(self, i, averaged=False):
+        """The weights of trial i; averaged: their --ema_decay averages, if there are any."""
+        return tf.nest.map_structure(lambda variable: variable[i], (averaged and self.averages) or self.weights)
+
+    def update_averages(self, step):
+        """Take the weights after outer step `step` into the averages, the first ones with a smaller decay."""
+        step = tf.cast(step, tf.float32)
+        decay = tf.minimum(FLAGS.ema_decay, (1.0 + step) / (10.0 + step))
+        for average, variable in zip(tf.nest.flatten(self.averages), tf.nest.flatten(self.weights), strict=True):
+            average.assign(decay * average + (1.0 - decay) * variable)
 
     def per_trial(self, function, batch, seeds):
         """{name: [trials]} of function(weights, batch, seed) -> {name: scalar}, called for each trial.
@@ -56,13 +82,13 @@ class Trials:
             for name, variable in self.variables.items()
         }
 
-    def save(self, name, step, remedy):
-        """A checkpoint of each trial. Raises UserError with the remedy and leaves the earlier ones if a number in it is
+    def save(self, name, step):
+        """A checkpoint of each trial. Raises UserError and leaves the earlier ones if a number in it is
         not finite."""
         arrays = [self.arrays_of(i) for i in range(len(self.folders))]
         for folder, of_trial in zip(self.folders, arrays, strict=True):
             if not all(np.isfinite(array).all() for array in of_trial.values()):
-                raise UserError(f"{folder.folder}: weights after iteration {step} are not finite; {remedy}")
+                raise UserError(f"{folder.folder}: weights after iteration {step} are not finite; {_remedy()}")
         for folder, of_trial in zip(self.folders, arrays, strict=True):
             folder.save(name, of_trial)
 
@@ -76,13 +102,13 @@ class Trials:
             values = [of_trial[name] for of_trial in arrays]
             variable.assign(np.stack(values) if len(variable.shape) else values[0])
 
-    def require_finite(self, losses, steps, last, remedy):
+    def require_finite(self, losses, steps, last):
         """Raise UserError at the first loss that is not finite. losses: [steps, trials]; last: earlier ones."""
         for step, of_step in zip(steps, losses, strict=True):
             for i in np.flatnonzero(~np.isfinite(of_step)):
                 before = ", ".join(f"{earlier[i]:.4g}" for earlier in last) or "none"
                 raise UserError(
                     f"{self.folders[i].folder}: the loss of iteration {step + 1} is {of_step[i]}, the last ones before "
-                    f"it: {before}; {remedy}"
+                    f"it: {before}; {_remedy()}"
                 )
             last.append(of_step)

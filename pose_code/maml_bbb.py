@@ -7,6 +7,8 @@
 4. At the default --var=-20 sigma is 2e-9 and, as in the released script, does not learn (--rho_lr=0): the encoder is
    deterministic and beta / 2 * the sum of its squared weights is added. The rest of the KL, train_kl_sigma, is a
    constant. For a sigma that is learned: --var=-5 --rho_lr=0.002.
+5. Where its gain over MAML comes from: --adapt_encoder adapts the drawn theta, too; --beta=0 has no KL; --decay is
+   MAML's weight decay (experiments/encoder.sh).
 
 Command: python maml_bbb.py --data_dir=DATA_DIR --logdir=LOGDIR --update_lr=0.01 --beta=0.1
 Cost: as maml_vanilla, a little less per step.
@@ -24,11 +26,13 @@ FLAGS = flags.FLAGS
 def define_flags():
     pose_learners.define_maml_flags()
     pose_learners.define_posterior_flags(var=-20.0, rho_lr=0.0)
+    flags.DEFINE_bool("adapt_encoder", False, "the inner loop adapts the encoder, too, from the theta that is drawn")
+    flags.DEFINE_float("decay", 0.0, "decay of all weights per step; a posterior's means, too", 0.0, 1.0)
     pose_learners.define_flags_without_effect(conv=True, datasource="pose")
 
 
 def make_learner():
-    return pose_learners.pose_maml(adapt_encoder=False, bayesian_encoder=True, beta=FLAGS.beta)
+    return pose_learners.pose_maml(adapt_encoder=FLAGS.adapt_encoder, bayesian_encoder=True, beta=FLAGS.beta)
 
 
 def main(argv):
@@ -39,6 +43,7 @@ def main(argv):
         name_flags=("beta", "meta_lr", "update_lr"),
         iterations_flag="metatrain_iterations",
         learning_rates={"mean": FLAGS.meta_lr, "rho": FLAGS.rho_lr},
+        weight_decay=FLAGS.decay,
     )
 
 

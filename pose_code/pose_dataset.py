@@ -20,12 +20,14 @@ class PoseSplit:
     [0, 1]; y is in turns x 10; K = num_classes * update_batch_size.
 
     With label_noise, `sample` adds a random angle to the labels of each task, modulo a full turn ("Meta-learning
-    requires meta-augmentation", Rajendran et al., 2020): where zero is must then be read off the support set.
-    `evaluation_batches` never does. With distinct_tasks, no object occurs twice in what `sample` draws as long as there
+    requires meta-augmentation", Rajendran et al., 2020): where zero is must then be read off the support set. The angle
+    is "uniform" or one of the "quarters" of a turn. eval_label_noise: the same for `evaluation_batches`, drawn from
+    their seed. With distinct_tasks, no object occurs twice in what `sample` draws as long as there
     are enough of them.
     """
 
-    label_noise = distinct_tasks = False
+    label_noise = eval_label_noise = "none"
+    distinct_tasks = False
 
     def __init__(self, path, dim_im, dim_y, num_classes, shots):
         """Reads a pickle of `data_gen`, or opens a folder of its shards. Raises UserError with the name if it is
@@ -89,12 +91,7 @@ class PoseSplit:
         else:
             objects = np.stack([rng.permutation(len(self))[: self.num_classes] for _ in range(meta_batch_size)])
         batch = self.gather(objects, self._draw_views(rng, objects.shape))
-        if self.label_noise:
-            turn = np.zeros((meta_batch_size, 1, batch.support_y.shape[-1]), np.float32)
-            turn[:, 0, -1] = rng.random(meta_batch_size) * LABEL_SCALE  # the angle is the last label
-            support_y, query_y = (np.mod(y + turn, LABEL_SCALE) for y in (batch.support_y, batch.query_y))
-            batch = batch._replace(support_y=support_y, query_y=query_y)
-        return batch
+        return _turn_labels(batch, _draw_turns(self.label_noise, rng, meta_batch_size))
 
     def evaluation_batches(self, seed, episodes, batch_size):
         """The evaluation protocol's episodes: each object `episodes` times, views fixed by `seed`, support labels too.
@@ -104,15 +101,33 @@ class PoseSplit:
         """
         first = np.tile(np.arange(len(self)), episodes)
         objects = (first[:, None] + np.arange(self.num_classes)) % len(self)
-        views = self._draw_views(np.random.default_rng(seed), objects.shape)
+        rng = np.random.default_rng(seed)
+        views, turns = self._draw_views(rng, objects.shape), _draw_turns(self.eval_label_noise, rng, len(first))
         for start in range(0, len(first), batch_size):
             rows = np.arange(start, start + batch_size) % len(first)
-            yield first[start : start + batch_size], self.gather(objects[rows], views[rows])
+            yield first[start : start + batch_size], _turn_labels(self.gather(objects[rows], views[rows]), turns[rows])
 
     def _draw_views(self, rng, shape):
         """Distinct views for each of an array of objects: int [*shape, 2 * shots]."""
         num_views = self.labels.shape[1]
         return np.argsort(rng.random((*shape, num_views)), axis=-1)[..., : 2 * self.shots]
+
+
+def _draw_turns(label_noise, rng, tasks):
+    """The angle to add to each task's labels, in turns: float [tasks]."""
+    if label_noise == "none":
+        return np.zeros(tasks)
+    return rng.random(tasks) if label_noise == "uniform" else rng.integers(4, size=tasks) / 4
+
+
+def _turn_labels(batch, turns):
+    """The MetaBatch with each task's angles, the last of its labels, turned by `turns` [tasks], modulo a full turn."""
+    if not turns.any():
+        return batch
+    turn = np.zeros((len(turns), 1, batch.support_y.shape[-1]), np.float32)
+    turn[:, 0, -1] = turns * LABEL_SCALE
+    support_y, query_y = (np.mod(y + turn, LABEL_SCALE) for y in (batch.support_y, batch.query_y))
+    return batch._replace(support_y=support_y, query_y=query_y)
 
 
 def _load(path):

@@ -3,6 +3,7 @@
 The eight scripts differ in what is adapted, what is stochastic and what is penalized; that is what they pass here.
 """
 
+import copy
 import functools
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from pose_code.pose_dataset import PoseSplit
 FLAGS = flags.FLAGS
 
 run_folder.BEFORE |= {"distinct_tasks": True, "aggregator_lr": None}  # None: the rate of the means
+run_folder.FORMER_VALUES["label_noise"] = {False: "none", True: "uniform"}
+LABEL_NOISE = ("none", "uniform", "quarters")
 _NO_EFFECT = "accepted for the released script's command lines, without effect, as there"
 
 
@@ -29,10 +32,14 @@ def define_data_flags():
     flags.DEFINE_list("data", "train_data.pkl,val_data.pkl", "file names of the training and the held-out objects")
     flags.DEFINE_integer("num_classes", 1, "objects per task", lower_bound=1)
     flags.DEFINE_integer("dim_im", 128, "side of the images in pixels; a divisor of the stored side averages blocks")
-    flags.DEFINE_bool(
-        "label_noise", False,
+    flags.DEFINE_enum(
+        "label_noise", "none", LABEL_NOISE,
         "meta-augmentation (Rajendran et al., 2020): a random angle for each training task, added to all its labels "
-        "modulo a full turn",
+        "modulo a full turn; quarters, as there: 0, 90, 180 or 270 degrees",
+    )  # fmt: skip
+    flags.DEFINE_enum(
+        "eval_label_noise", "none", LABEL_NOISE,
+        "evaluate also on held-out tasks whose labels are turned so; result.json has it under others",
     )  # fmt: skip
     flags.DEFINE_bool("distinct_tasks", False, "no object twice in a meta-batch; else each task is drawn independently")
     flags.DEFINE_integer("dim_y", 1, "label numbers to predict, the last ones of (x, y, angle)")
@@ -137,8 +144,12 @@ def run(learner, *, name_flags, **kwargs):
         print(f"{', '.join(sorted(ignored))}: {_NO_EFFECT}")
     train, val = load_splits()
     train.label_noise, train.distinct_tasks = FLAGS.label_noise, FLAGS.distinct_tasks
-    name_flags = [*name_flags, *["label_noise"] * FLAGS.label_noise]
-    training.run(learner, train, val, name_flags=name_flags, save_examples=True, **kwargs)
+    name_flags = [*name_flags, *["label_noise"] * (FLAGS.label_noise != "none")]
+    others = {}
+    if FLAGS.eval_label_noise != "none":
+        turned = others[f"label_noise_{FLAGS.eval_label_noise}"] = copy.copy(val)
+        turned.eval_label_noise = FLAGS.eval_label_noise
+    training.run(learner, train, val, name_flags=name_flags, other_vals=others, save_examples=True, **kwargs)
 
 
 def pose_maml(*, adapt_encoder, encoder="paper", bayesian_encoder=False, inner_loop=True, **kwargs):

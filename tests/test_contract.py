@@ -78,6 +78,22 @@ def test_a_learner_of_ten_lines_is_trained_evaluated_and_recorded(together, tmp_
         assert columns == ["iteration", "seconds", "metatrain_full_loss", "metatrain_mse", "metaval_mse"]
 
 
+def test_the_averages_of_the_weights_are_evaluated_and_resume(tmp_path):
+    settings = ["--ema_decay=0.9", "--checkpoint_every=1", "--summary_every=1"]
+    for logdir, iterations in (("whole", [30]), ("parts", [10, 30])):
+        for number in iterations:
+            done = Fork(train, tmp_path / logdir, f"--iterations={number}", *settings).wait()
+            assert done.returncode == 0, done.stderr
+    whole, parts = (
+        dict(np.load(tmp_path / logdir / "constant.trial-1/checkpoint-final.npz")) for logdir in ("whole", "parts")
+    )
+    assert all(np.array_equal(whole[name], parts[name]) for name in whole if name != "note")
+    result = json.loads((tmp_path / "whole/constant.trial-1/result.json").read_text())
+    np.testing.assert_allclose(result["meta_test_mse"], (whole["ema/all/number"][0] - 3.0) ** 2, rtol=1e-5)
+    # Adam moves the number by about 0.05 per step from 0, so the average of 30 steps is behind it
+    assert whole["all/number"][0] > whole["ema/all/number"][0] + 0.1 > 0.6
+
+
 @pytest.mark.parametrize("arguments", [["--optimizer=sgd"], ["--optimizer=fresh_adam"]])
 def test_every_optimizer_s_first_step_tells_weights_without_gradient(arguments, tmp_path):
     done = Fork(train, tmp_path, "--iterations=1", *arguments).wait()

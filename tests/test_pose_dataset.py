@@ -65,20 +65,43 @@ def test_num_classes_mixes_that_many_objects_in_a_task(path):
         assert all(sorted(np.unique(task // 20, return_counts=True)[1]) == [4, 4, 4] for task in numbers(points))
 
 
-def test_label_noise_turns_all_labels_of_a_training_task_by_one_angle_and_no_evaluation(path):
-    split = PoseSplit(path, SIDE, 3, 1, 4)
-    split.label_noise = True
-    batch = split.sample(np.random.default_rng(0), 5)
+def turns_of(batch):
+    """By how much each task's labels are turned, in label units: [tasks]; asserts that it is one angle for a task."""
     turns = []
     for x, y in ((batch.support_x, batch.support_y), (batch.query_x, batch.query_y)):
-        np.testing.assert_allclose(y[..., :2], np.broadcast_to([5.0, 0.0], (5, 4, 2)))  # x and y as they were
+        np.testing.assert_allclose(y[..., :2], np.broadcast_to([5.0, 0.0], (*y.shape[:2], 2)))  # x and y as they were
         assert (y >= 0).all() and (y < 10).all() and y.dtype == np.float32
-        turns.append((y[..., 2] - numbers(x) / 20) % 10)
+        turns.append((y[..., 2] - numbers(x) / 20 + 1e-4) % 10 - 1e-4)
     turns = np.concatenate(turns, axis=1)
-    np.testing.assert_allclose(turns, np.repeat(turns[:, :1], 8, axis=1), atol=1e-4)
-    assert turns[:, 0].std() > 1
+    np.testing.assert_allclose(turns, np.repeat(turns[:, :1], turns.shape[1], axis=1), atol=1e-4)
+    return turns[:, 0]
+
+
+@pytest.mark.parametrize("label_noise", ["none", "uniform", "quarters"])
+def test_label_noise_turns_all_labels_of_a_task_by_one_angle(label_noise, path):
+    split = PoseSplit(path, SIDE, 3, 1, 4)
+    split.label_noise = label_noise
+    turns = turns_of(split.sample(np.random.default_rng(0), 40))
+    if label_noise == "none":
+        np.testing.assert_allclose(turns, 0.0, atol=1e-4)
+    elif label_noise == "quarters":
+        np.testing.assert_allclose(np.unique(turns.round(3)), [0.0, 2.5, 5.0, 7.5])
+    else:
+        assert turns.std() > 1 and len(np.unique(turns.round(3))) == 40
+
+
+def test_an_evaluation_has_label_noise_of_its_own_fixed_by_its_seed(path):
+    split = PoseSplit(path, SIDE, 3, 1, 4)
+    split.label_noise = "uniform"
     for _, batch in split.evaluation_batches(0, 1, 4):
-        np.testing.assert_allclose(batch.query_y[..., 2], numbers(batch.query_x) / 20, rtol=1e-6)
+        np.testing.assert_allclose(turns_of(batch), 0.0, atol=1e-4)
+    plain = [batch.query_x for _, batch in split.evaluation_batches(0, 3, 4)]
+    split.eval_label_noise = "quarters"
+    first, again = (list(split.evaluation_batches(0, 3, 4)) for _ in range(2))
+    assert len(np.unique(np.concatenate([turns_of(batch) for _, batch in first]).round(3))) > 1
+    for x, (_, a), (_, b) in zip(plain, first, again, strict=True):
+        np.testing.assert_array_equal(x, a.query_x)  # the same views
+        np.testing.assert_array_equal(a.query_y, b.query_y)
 
 
 def objects_of(split, seed, meta_batch_size):

@@ -77,7 +77,7 @@ def test_trials_on_splits_of_their_own_are_a_row_of_one_data_set(tmp_path):
 
 
 def test_methods_flag_and_label_noise_choose_rows(logdir):
-    write_run(logdir, "np_bbb.beta-0.001.label_noise", 1, 2.0, "np_bbb", label_noise=True, data_dir="/x/pascal3d")
+    write_run(logdir, "np_bbb.beta-0.001.label_noise", 1, 2.0, "np_bbb", label_noise="uniform", data_dir="/x/pascal3d")
     rows = results.table(results.load_results([logdir], paper))
     noisy = rows[-1]
     assert noisy["method"] == "MR-CNP (W) + label noise" and noisy["paper_mean"] is None
