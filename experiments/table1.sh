@@ -1,5 +1,5 @@
 # Table 1: the sinusoid by the released notebooks' protocol and by the text's, six methods, 5 and 10 shots
-# Cost: 38 core-minutes, about 20 minutes of two cores, for five trials, which train side by side. No data needed.
+# Cost: 17 minutes of two cores for five trials, which train side by side. No data needed.
 # Expect: (the paper, 5 and 10 shots) MAML 0.46, 0.13; MR-MAML (A) 0.17, 0.07, (W) 0.16, 0.06; CNP 0.91, 0.92; MR-CNP (A)
 # 0.10, 0.09, (W) 0.11, 0.09. The released protocol trains with 10 shots and evaluates with 5 and 10, as the notebooks do.
 setup
