@@ -2,6 +2,7 @@
 
 import functools
 import time
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -30,8 +31,17 @@ def flags_settings(stochastic):
     }  # fmt: skip
 
 
+class Evaluation(NamedTuple):
+    """errors: float [tasks], over a task's episodes; pre_error: mean error on the support sets before adapting, None if
+    undefined; points: the objective's point_error of every query point, empty without one."""
+
+    errors: np.ndarray
+    pre_error: float | None
+    points: np.ndarray
+
+
 def evaluate(objective, predict, tasks, *, seed, episodes, num_draws, batch_size, shuffle=False):
-    """The error of each task (an object) of `tasks`, averaged over its episodes.
+    """`Evaluation` of each task (an object) of `tasks`.
 
     Args:
       objective: the domain's Objective; its error is taken, of its average over draws.
@@ -40,12 +50,9 @@ def evaluate(objective, predict, tasks, *, seed, episodes, num_draws, batch_size
       seed: fixes episodes and draws of theta; episodes: per task; num_draws: draws of theta whose predictions are
         averaged; batch_size: tasks in one call of `predict`.
       shuffle: permute each support set's labels. A learner that ignores its support set does not notice.
-
-    Returns:
-      per_task: float [tasks]; pre_error: mean error on the support sets before adapting, None if undefined.
     """
     errors_of = [[] for _ in range(len(tasks))]
-    pre_errors, num_done, begun = [], 0, time.monotonic()
+    points, pre_errors, num_done, begun = [], [], 0, time.monotonic()
     printed = begun
     for indices, batch in tasks.evaluation_batches(seed, episodes, batch_size):
         if shuffle:
@@ -61,7 +68,10 @@ def evaluate(objective, predict, tasks, *, seed, episodes, num_draws, batch_size
         errors = objective.error(predictions, batch.query_y).numpy()
         for i, error in zip(indices, errors, strict=False):  # the last batch is padded with repeats
             errors_of[i].append(error)
-    return np.array([np.mean(errors) for errors in errors_of]), float(np.mean(pre_errors)) if pre_errors else None
+        if objective.point_error:
+            points.append(np.ravel(objective.point_error(predictions, batch.query_y)[: len(indices)]))
+    errors = np.array([np.mean(errors) for errors in errors_of])
+    return Evaluation(errors, float(np.mean(pre_errors)) if pre_errors else None, np.concatenate(points or [[]]))
 
 
 def _predict(objective, predict, batch, seed, num_draws):
@@ -94,8 +104,8 @@ def protocol(objective, predict, train, val, other_vals=None, eval_num_updates=(
     steps after which the error is wanted, too; settings: of `evaluate`. "objects" has the names of the held-out tasks.
     """
     held_out = functools.partial(_held_out, objective, predict, eval_num_updates=eval_num_updates, settings=settings)
-    shuffled, _ = evaluate(objective, predict, val, **settings, shuffle=True)
-    on_train, _ = evaluate(objective, predict, train, **settings)
+    shuffled = evaluate(objective, predict, val, **settings, shuffle=True).errors
+    on_train = evaluate(objective, predict, train, **settings).errors
     numbers = held_out(val) | {
         f"meta_train_{objective.name}": float(on_train.mean()),
         f"shuffled_support_{objective.name}": float(shuffled.mean()),
@@ -108,16 +118,17 @@ def protocol(objective, predict, train, val, other_vals=None, eval_num_updates=(
 
 
 def _held_out(objective, predict, val, eval_num_updates, settings):
-    per_object, pre_error = evaluate(objective, predict, val, **settings)
+    per_object, pre_error, points = evaluate(objective, predict, val, **settings)
     numbers = {
         f"meta_test_{objective.name}": float(per_object.mean()),
         "meta_test_se": float(per_object.std(ddof=1) / np.sqrt(len(per_object))) if len(per_object) > 1 else None,
         f"pre_{objective.name}": pre_error,
         "per_object": [float(error) for error in per_object],
+        **{name: float(summary(points)) for name, summary in objective.summaries.items()},
     }
     for num_updates in eval_num_updates:  # a tensor: one graph for all
         after = functools.partial(predict, num_updates=tf.constant(num_updates))
-        error = float(evaluate(objective, after, val, **settings)[0].mean())
+        error = float(evaluate(objective, after, val, **settings).errors.mean())
         numbers.setdefault(f"{objective.name}_by_num_updates", {})[num_updates] = error
     return numbers
 

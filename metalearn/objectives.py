@@ -3,7 +3,8 @@
 A domain's paper.py has its OBJECTIVE; learners, evaluation, tables and figures take it from there.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 
@@ -15,6 +16,9 @@ class Objective(NamedTuple):
     error: (predictions, labels) -> [...], what is reported; may be the loss itself.
     average: list of predictions under several draws of theta -> their average (Algorithm 3).
     chance: the error of a constant prediction, or None where there is no one number.
+    point_error: (predictions, labels) -> [..., n], each point's error in a unit of its own, as NumPy arrays.
+    summaries: what result.json and tables say beside the error, name -> function of the array of all held-out points'
+      point_error -> number.
     """
 
     name: str
@@ -22,6 +26,8 @@ class Objective(NamedTuple):
     error: Callable
     average: Callable
     chance: float | None = None
+    point_error: Callable | None = None
+    summaries: Mapping = MappingProxyType({})
 
     def means(self, predictions, labels):
         """(loss, error) of predictions [tasks, n, dim_y], averaged over tasks: scalars."""

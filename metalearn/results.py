@@ -113,6 +113,7 @@ def table(results):
                 "std": std(errors),
                 "train_mean": statistics.mean(trial["train"] for trial in trials),
                 "shuffled_mean": statistics.mean(trial["shuffled"] for trial in trials),
+                **{name: _mean_or_none(trials, name) for name in first["objective"].summaries},
                 "paper_mean": paper and paper[0],
                 "paper_std": paper and paper[1],
                 "data": _data_name(used),
@@ -125,6 +126,11 @@ def table(results):
             }
         )
     return rows
+
+
+def _mean_or_none(trials, name):
+    """Mean over trials; None where a trial is from before its objective had that."""
+    return statistics.mean(trial[name] for trial in trials) if all(name in trial for trial in trials) else None
 
 
 def _data_name(used):
@@ -153,11 +159,13 @@ def write_table(prefix, text, rows):
 def markdown(results):
     """The table of the results in Markdown, and under it the `differences`."""
     rows = table(results)
-    test = f"meta-test {results[0]['objective'].name.upper()}"
-    lines = [
-        f"| method | {test} | the paper | on training tasks | shuffled support | trials | iterations | min |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
+    objective = results[0]["objective"]
+    summaries = [name for name in objective.summaries if any(row[name] is not None for row in rows)]
+    columns = [
+        "method", f"meta-test {objective.name.upper()}", "the paper", "on training tasks", "shuffled support",
+        *(name.replace("_", " ") for name in summaries), "trials", "iterations", "min",
+    ]  # fmt: skip
+    lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
     names = [row["method"] for row in rows]
     for name, row in zip(names, rows, strict=True):
         share = f" ({row['share_of_upstream']:.1%} of upstream's)" if row["share_of_upstream"] else ""
@@ -166,8 +174,8 @@ def markdown(results):
         cells = (
             name + settings, mean_std(row["mean"], row["std"]),
             mean_std(row["paper_mean"], row["paper_std"]), f"{row['train_mean']:.2f}",
-            f"{row['shuffled_mean']:.2f}", f"{row['trials']}{splits}", f"{row['iterations']:,}{share}",
-            f"{row['minutes']:.1f}",
+            f"{row['shuffled_mean']:.2f}", *("-" if row[name] is None else f"{row[name]:.2f}" for name in summaries),
+            f"{row['trials']}{splits}", f"{row['iterations']:,}{share}", f"{row['minutes']:.1f}",
         )  # fmt: skip
         lines.append(f"| {' | '.join(cells)} |")
     for data, preset in sorted({(row["data"], row["preset"]) for row in rows if row["data"]}):

@@ -13,7 +13,6 @@ from metalearn import figures, results
 from metalearn.cli import UserError
 from metalearn.files import atomic_path
 from pose_code import paper
-from pose_code.pose_dataset import LABEL_SCALE
 
 NUM_OBJECTS = 6
 
@@ -106,7 +105,9 @@ def _examples(result):
     lines = [title]
     for task in range(min(NUM_OBJECTS, len(images))):
         figures = (
-            _view(images[task, i, ..., 0], *(angles[task, i, -1] / LABEL_SCALE for angles in (true, before, after)))
+            _view(
+                images[task, i, ..., 0], *(angles[task, i, -1] / paper.LABEL_SCALE for angles in (true, before, after))
+            )
             for i in range(images.shape[1])
         )
         lines.append(f"<div class=views>{''.join(figures)}</div>")

@@ -48,7 +48,8 @@ def main(argv):
     settings = evaluation.flags_settings(stochastic=False)
     with_width = {width: functools.partial(predict, width=width) for width in WIDTHS}
     errors = {
-        width: evaluation.evaluate(paper.OBJECTIVE, with_width[width], train, **settings)[0].mean() for width in WIDTHS
+        width: evaluation.evaluate(paper.OBJECTIVE, with_width[width], train, **settings).errors.mean()
+        for width in WIDTHS
     }
     width = min(errors, key=errors.get)
     print(

@@ -2,6 +2,8 @@
 
 import itertools
 
+import numpy as np
+
 from metalearn.objectives import SQUARED_ERROR
 from metalearn.results import Method
 
@@ -28,7 +30,21 @@ PAIRS = {
     )
     if plain[:2] == regularized[:2]
 }
-OBJECTIVE = SQUARED_ERROR._replace(chance=100 / 12)  # labels are uniform on [0, 10]
+LABEL_SCALE = 10.0  # labels are turns x 10, so 1 unit = 36 degrees and a constant prediction scores 100/12
+
+
+def degrees(predictions, labels):
+    """Angle between each prediction and its label, the last of dim_y numbers, 359 degrees from 1 being 2. Arrays
+    [..., n, dim_y] in label units -> [..., n]."""
+    turns = np.abs(predictions[..., -1] - labels[..., -1]) / LABEL_SCALE % 1.0
+    return 360.0 * np.minimum(turns, 1.0 - turns)
+
+
+OBJECTIVE = SQUARED_ERROR._replace(
+    chance=LABEL_SCALE**2 / 12,  # labels are uniform on [0, LABEL_SCALE]
+    point_error=degrees,
+    summaries={"median_degrees": np.median, "within_30_degrees": lambda angles: np.mean(angles <= 30.0)},
+)
 
 
 def key(method, used):

@@ -8,10 +8,9 @@ import numpy as np
 
 from metalearn.cli import UserError
 from metalearn.tasks import MetaBatch
+from pose_code.paper import LABEL_SCALE
 from pose_data import pickles
 from pose_data.shards import Shards
-
-LABEL_SCALE = 10.0  # labels are turns x 10, so 1 unit = 36 degrees and a constant prediction scores 100/12
 
 
 class PoseSplit:

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from metalearn.evaluation import evaluate, protocol
 from metalearn.objectives import SQUARED_ERROR, Objective
+from pose_code import paper
 from pose_code.pose_dataset import PoseSplit
 from pose_data import pickles
 
@@ -25,7 +26,7 @@ def test_per_object_errors_are_in_the_order_of_the_objects(split):
     def predict(batch, seed):
         return tf.zeros(batch.query_y.shape), None
 
-    errors, pre_mse = evaluate(SQUARED_ERROR, predict, split, **SETTINGS)
+    errors, pre_mse, _ = evaluate(SQUARED_ERROR, predict, split, **SETTINGS)
     np.testing.assert_allclose(errors, np.arange(5) ** 2, rtol=1e-6)
     assert pre_mse is None
 
@@ -36,10 +37,10 @@ def test_predictions_of_several_draws_are_averaged_before_the_error(split):
     def predict(batch, seed):
         return tf.constant(batch.query_y) + 3.0 - 2.0 * tf.cast(seed[1], tf.float32), tf.constant(7.0)
 
-    errors, pre_mse = evaluate(SQUARED_ERROR, predict, split, **SETTINGS)
+    errors, pre_mse, _ = evaluate(SQUARED_ERROR, predict, split, **SETTINGS)
     np.testing.assert_allclose(errors, np.zeros(5), atol=1e-9)
     assert pre_mse == 7.0
-    errors, _ = evaluate(SQUARED_ERROR, predict, split, **SETTINGS | {"num_draws": 1})
+    errors, _, _ = evaluate(SQUARED_ERROR, predict, split, **SETTINGS | {"num_draws": 1})
     np.testing.assert_allclose(errors, np.full(5, 9.0), rtol=1e-5)
 
 
@@ -56,6 +57,18 @@ def test_names_error_and_average_are_the_objective_s(split):
     assert numbers.keys() - {"objects"} == {
         "meta_test_gap", "meta_test_se", "meta_train_gap", "shuffled_support_gap", "pre_gap", "per_object",
     }  # fmt: skip
+
+
+def test_the_pose_objective_s_summaries_are_of_circular_angles(split):
+    off = [1.0, 20.0, -40.0, 359.0, 725.0]  # degrees, of the objects; the last two are 1 and 5 degrees off
+
+    def predict(batch, seed):
+        objects = batch.support_y[:, :1]  # in label units, tenths of a turn
+        return tf.constant(batch.query_y + np.take(off, objects.round().astype(int)) / 36.0, tf.float32), None
+
+    numbers = protocol(paper.OBJECTIVE, predict, split, split, **SETTINGS)
+    np.testing.assert_allclose(numbers["median_degrees"], 5.0, atol=1e-3)
+    np.testing.assert_allclose(numbers["within_30_degrees"], 0.8)
 
 
 def test_shuffling_moves_support_labels_but_neither_images_nor_query_labels(split):

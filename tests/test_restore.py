@@ -49,7 +49,7 @@ def restored_errors(folders):
         split = PoseSplit(folder.parents[1] / "val_data.pkl", 16, 1, 1, run.flags["update_batch_size"])
         settings = {"seed": 0, "episodes": 1, "num_draws": 2, "batch_size": 2}
         predict = functools.partial(run.learner.predict, run.weights)
-        errors, _ = evaluation.evaluate(run.learner.objective, predict, split, **settings)
+        errors = evaluation.evaluate(run.learner.objective, predict, split, **settings).errors
         print(json.dumps([run.script.__name__, *map(float, errors)]))
 
 

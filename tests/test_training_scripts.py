@@ -40,7 +40,8 @@ RUN_NAMES = {
 }
 RESULT_KEYS = {
     "method", "trial", "iterations", "meta_test_mse", "meta_test_se", "meta_train_mse", "pre_mse",
-    "shuffled_support_mse", "per_object", "objects", "flags", "script", "command", "versions", "wall_time_s",
+    "shuffled_support_mse", "per_object", "median_degrees", "within_30_degrees", "objects", "flags", "script",
+    "command", "versions", "wall_time_s",
 }  # fmt: skip
 
 
