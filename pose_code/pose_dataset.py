@@ -21,12 +21,13 @@ class PoseSplit:
     With label_noise, `sample` adds a random angle to the labels of each task, modulo a full turn ("Meta-learning
     requires meta-augmentation", Rajendran et al., 2020): where zero is must then be read off the support set. The angle
     is "uniform" or one of the "quarters" of a turn. eval_label_noise: the same for `evaluation_batches`, drawn from
-    their seed. With distinct_tasks, no object occurs twice in what `sample` draws as long as there
+    their seed. eval_shots: support views per class in `evaluation_batches`; the query views stay those of `shots`.
+    With distinct_tasks, no object occurs twice in what `sample` draws as long as there
     are enough of them.
     """
 
     label_noise = eval_label_noise = "none"
-    distinct_tasks = False
+    distinct_tasks, eval_shots = False, None
 
     def __init__(self, path, dim_im, dim_y, num_classes, shots):
         """Reads a pickle of `data_gen`, or opens a folder of its shards. Raises UserError with the name if it is
@@ -65,8 +66,9 @@ class PoseSplit:
         return len(self.images)
 
     def gather(self, objects, views):
-        """MetaBatch of given objects [tasks, num_classes] and views [tasks, num_classes, 2 * shots]."""
-        tasks = len(objects)
+        """MetaBatch of given objects [tasks, num_classes] and views [tasks, num_classes, K + shots]: K of the support
+        set, then the query set's."""
+        tasks, num_support = len(objects), views.shape[-1] - self.shots
         pairs = zip(objects.ravel(), views.reshape(-1, views.shape[-1]), strict=True)
         x = np.stack([_reduce(self.images[i][rows], self.dim_im) for i, rows in pairs])
         x = x.reshape(*views.shape, self.dim_im, self.dim_im, 1)
@@ -76,8 +78,8 @@ class PoseSplit:
             return a.reshape(tasks, -1, *a.shape[3:])
 
         return MetaBatch(
-            points(x[:, :, : self.shots]), points(y[:, :, : self.shots]),
-            points(x[:, :, self.shots :]), points(y[:, :, self.shots :]),
+            points(x[:, :, :num_support]), points(y[:, :, :num_support]),
+            points(x[:, :, num_support:]), points(y[:, :, num_support:]),
         )  # fmt: skip
 
     def sample(self, rng, meta_batch_size):
@@ -101,15 +103,21 @@ class PoseSplit:
         first = np.tile(np.arange(len(self)), episodes)
         objects = (first[:, None] + np.arange(self.num_classes)) % len(self)
         rng = np.random.default_rng(seed)
-        views, turns = self._draw_views(rng, objects.shape), _draw_turns(self.eval_label_noise, rng, len(first))
+        views, turns = (
+            self._draw_views(rng, objects.shape, self.eval_shots),
+            _draw_turns(self.eval_label_noise, rng, len(first)),
+        )
         for start in range(0, len(first), batch_size):
             rows = np.arange(start, start + batch_size) % len(first)
             yield first[start : start + batch_size], _turn_labels(self.gather(objects[rows], views[rows]), turns[rows])
 
-    def _draw_views(self, rng, shape):
-        """Distinct views for each of an array of objects: int [*shape, 2 * shots]."""
-        num_views = self.labels.shape[1]
-        return np.argsort(rng.random((*shape, num_views)), axis=-1)[..., : 2 * self.shots]
+    def _draw_views(self, rng, shape, num_support=None):
+        """Distinct views for each of an array of objects: int [*shape, num_support (unset: shots) + shots]. The query
+        views, which come last, are the same for each num_support."""
+        views = np.argsort(rng.random((*shape, self.labels.shape[1])), axis=-1)
+        support, query, others = np.split(views, [self.shots, 2 * self.shots], axis=-1)
+        support = np.concatenate([support, others], axis=-1)[..., : num_support or self.shots]
+        return np.concatenate([support, query], axis=-1)
 
 
 def _draw_turns(label_noise, rng, tasks):

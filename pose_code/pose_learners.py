@@ -41,6 +41,9 @@ def define_data_flags():
         "eval_label_noise", "none", LABEL_NOISE,
         "evaluate also on held-out tasks whose labels are turned so; result.json has it under others",
     )  # fmt: skip
+    flags.DEFINE_list(
+        "eval_shots", [], "evaluate also with these numbers of support views, on the same query views; under others"
+    )
     flags.DEFINE_bool("distinct_tasks", False, "no object twice in a meta-batch; else each task is drawn independently")
     flags.DEFINE_integer("dim_y", 1, "label numbers to predict, the last ones of (x, y, angle)")
     flags.DEFINE_enum(
@@ -145,11 +148,22 @@ def run(learner, *, name_flags, **kwargs):
     train, val = load_splits()
     train.label_noise, train.distinct_tasks = FLAGS.label_noise, FLAGS.distinct_tasks
     name_flags = [*name_flags, *["label_noise"] * (FLAGS.label_noise != "none")]
+    training.run(learner, train, val, name_flags=name_flags, other_vals=_others(val), save_examples=True, **kwargs)
+
+
+def _others(val):
+    """What --eval_label_noise and --eval_shots evaluate on, too: name -> PoseSplit."""
     others = {}
     if FLAGS.eval_label_noise != "none":
         turned = others[f"label_noise_{FLAGS.eval_label_noise}"] = copy.copy(val)
         turned.eval_label_noise = FLAGS.eval_label_noise
-    training.run(learner, train, val, name_flags=name_flags, other_vals=others, save_examples=True, **kwargs)
+    most = val.labels.shape[1] - val.shots
+    for shots in int_list("eval_shots"):
+        if shots > most:
+            raise UserError(f"--eval_shots={shots}: beside {val.shots} query views the objects have {most}")
+        with_shots = others[f"{shots}_shots"] = copy.copy(val)
+        with_shots.eval_shots = shots
+    return others
 
 
 def pose_maml(*, adapt_encoder, encoder="paper", bayesian_encoder=False, inner_loop=True, **kwargs):

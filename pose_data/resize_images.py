@@ -18,15 +18,20 @@ from pose_data import rotate_folder
 FLAGS = flags.FLAGS
 
 
+def shrink(image, image_size):
+    """A PIL image at image_size x image_size, 8-bit grey: Lanczos first, then grey, as the paper's code."""
+    if image.mode in ("1", "P"):  # whose pixels are no brightness that a filter could average
+        image = image.convert("RGB")
+    return image.resize((image_size, image_size), Image.Resampling.LANCZOS).convert("L")
+
+
 def resize_image(path, image_size):
     """Make the image file `path` image_size x image_size, 8-bit grey; return whether it had to be changed."""
     with rotate_folder.open_view(path) as image:
         if image.size == (image_size, image_size) and image.mode == "L":
             image.load()  # or it is damaged
             return False
-        if image.mode in ("1", "P"):  # whose pixels are no brightness that a filter could average
-            image = image.convert("RGB")
-        resized = image.resize((image_size, image_size), Image.Resampling.LANCZOS).convert("L")
+        resized = shrink(image, image_size)
     with atomic_path(path) as temporary:
         resized.save(temporary, compress_level=1)
     return True

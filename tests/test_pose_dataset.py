@@ -104,6 +104,19 @@ def test_an_evaluation_has_label_noise_of_its_own_fixed_by_its_seed(path):
         np.testing.assert_array_equal(a.query_y, b.query_y)
 
 
+def test_more_or_fewer_support_views_leave_the_query_views_as_they_are(path):
+    split = PoseSplit(path, SIDE, 1, 1, 4)
+    plain = [batch for _, batch in split.evaluation_batches(0, 2, 4)]
+    for shots in (1, 4, 8):
+        split.eval_shots = shots
+        for expected, (_, batch) in zip(plain, split.evaluation_batches(0, 2, 4), strict=True):
+            np.testing.assert_array_equal(batch.query_x, expected.query_x)
+            both = min(shots, 4)
+            np.testing.assert_array_equal(batch.support_x[:, :both], expected.support_x[:, :both])
+            views = np.concatenate([numbers(batch.support_x), numbers(batch.query_x)], axis=1)
+            assert views.shape[1] == shots + 4 and all(len(set(task)) == shots + 4 for task in views)
+
+
 def objects_of(split, seed, meta_batch_size):
     """First object of each task of a meta-batch."""
     return list(numbers(split.sample(np.random.default_rng(seed), meta_batch_size).support_x)[:, 0] // 20)
