@@ -31,7 +31,7 @@ EOT
   done
   cat <<'EOT'
 
-They train a list of runs and take
+They train a list of runs, whose folders are in LOG_DIR/PRESET and whose tables in DATA_DIR/tables, and take
   --dry_run       print every command and the estimated hours on this machine, train nothing
   --slurm --slurm_parameters=slurm_partition=gpu,gpus_per_node=1   submit the list as one job array and wait for it
 
@@ -120,7 +120,7 @@ case $command in
     [[ $# -gt 0 && " $ALL_METHODS " == *" $1 "* ]] || die "train: give one of $ALL_METHODS"
     preset "$1"
     data
-    $PY -m "pose_code.$1" --flagfile="$P/$1.cfg" --data_dir="$DATA_DIR" --logdir="$LOG_DIR/$PRESET" "${@:2}"
+    $PY -m "pose_code.$1" --flagfile="$P/$1.cfg" --data_dir="$DATA_DIR" --logdir="$LOG_DIR/$PRESET-train" "${@:2}"
     ;;
   test)
     setup "[test]"

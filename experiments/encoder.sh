@@ -5,10 +5,12 @@ TRIALS=${TRIALS:-1}
 METHODS=
 preset maml_bbb
 LOG_DIR=$LOG_DIR/encoder
-for encoder in "" --adapt_encoder; do
-  for kl in "" --beta=0; do
-    for decay in "" --decay=1e-3; do
-      echo "pose_code.maml_bbb --flagfile=$P/maml_bbb.cfg --metatrain_iterations=3000 $encoder $kl $decay"
+table encoder "" "$@" < <(
+  for encoder in "" --adapt_encoder; do
+    for kl in "" --beta=0; do
+      for decay in "" --decay=1e-3; do
+        echo "pose_code.maml_bbb --flagfile=$P/maml_bbb.cfg --metatrain_iterations=3000 $encoder $kl $decay"
+      done
     done
   done
-done | table results/encoder "" "$@"
+)

@@ -4,10 +4,10 @@ CAD_DIR=${CAD_DIR:-}              # a PASCAL3D+ CAD folder; empty: the embedded 
 DATA_DIR=${DATA_DIR:-}            # renders and pickles; empty: a folder of WORK_DIR for each CAD_DIR
 LOG_DIR=${LOG_DIR:-}              # run folders; empty: DATA_DIR/logs
 PRESET=${PRESET:-paper}           # a folder of presets/: paper, for a GPU; small, for hours of CPU cores
-TRIALS=${TRIALS:-}                # trials of each row; empty: 5 (1 for quick)
+TRIALS=${TRIALS:-}                # trials of each row; empty: 5 (1 for quick and encoder)
 SPLITS=${SPLITS:-trial}           # trial: trial t trains on split t of the objects (data_gen --seed=t); fixed: all on one
 JOBS=${JOBS:-$(nproc)}            # runs side by side, which share the cores; with one GPU: 1
-METHODS=${METHODS:-}              # what an experiment trains, such as "np_bbb maml_bbb"; empty: all that it lists
+METHODS=${METHODS:-}              # what a table or figure trains, such as "np_bbb maml_bbb"; empty: all that it lists
 BETAS=${BETAS:-0 1e-6 1e-5 1e-4 1e-3 1e-2 1e-1 1}  # grid of figure2 and search
 RATES=${RATES:-1e-4 5e-4 1e-3}    # grid of learning rates of search
 PYTHON=${PYTHON:-python3}         # makes the virtual environment .venv
@@ -58,17 +58,29 @@ sweep() {  # FLAGS...: the lines on standard input, JOBS at a time
   $PY -m metalearn.sweep --jobs="$JOBS" ${METHODS:+--methods="${METHODS// /,}"} "$@"
 }
 
+logs() {  # where the runs of the lists are; those on one split are apart
+  printf %s "$LOG_DIR/$PRESET"
+  [[ $SPLITS != fixed ]] || printf %s -fixed
+}
+
 pose_sweep() {  # FLAGS...: each line once per trial
-  sweep --trials="$TRIALS" "$@" -- --data_dir="$TRIAL_DATA" --logdir="$LOG_DIR/$PRESET"
+  sweep --trials="$TRIALS" "$@" -- --data_dir="$TRIAL_DATA" --logdir="$(logs)"
+}
+
+out() {  # NAME: where its table and pictures are written
+  printf %s "$DATA_DIR/tables/$1"
+  [[ $1 == "$PRESET" ]] || printf %s "-$PRESET"
 }
 
 dry() {  # FLAGS...: whether --dry_run is among them
   [[ " $* " == *" --dry_run"* ]]
 }
 
-summarize() {  # PREFIX FLAGS...
-  $PY -m pose_code.summarize --out="$1" --bars="$1.png" --figure="$1-curves.png" --html="$1.html" "${@:2}"
-  printf '\ntable, pictures, report: %s.md, .csv, .png, -curves.png, .html\n' "$1"
+summarize() {  # NAME FLAGS...
+  local to
+  to=$(out "$1")
+  $PY -m pose_code.summarize --out="$to" --bars="$to.png" --figure="$to-curves.png" --html="$to.html" "${@:2}"
+  printf '\ntable, pictures, report: %s.md, .csv, .png, -curves.png, .html\n' "$to"
 }
 
 grid() {  # NAME FLAG "VALUE..." METHOD...: lines for every value; a value of the preset itself is the table's own run
@@ -78,17 +90,17 @@ grid() {  # NAME FLAG "VALUE..." METHOD...: lines for every value; a value of th
       if grep -qxF -e "--$flag=$value" "$P/$method.cfg"; then
         echo "pose_code.$method --flagfile=$P/$method.cfg"
       else
-        echo "pose_code.$method --flagfile=$P/$method.cfg --$flag=$value $(quoted "--logdir=$LOG_DIR/$PRESET-$name")"
+        echo "pose_code.$method --flagfile=$P/$method.cfg --$flag=$value $(quoted "--logdir=$(logs)-$name")"
       fi
     done
   done
 }
 
-table() {  # PREFIX KEYS FLAGS...: train the list on standard input, each line once per trial, and write its table
+table() {  # NAME KEYS FLAGS...: train the list on standard input, each line once per trial, and write its table
   splits split </dev/null  # standard input is the list
   say "$1, preset $PRESET, $TRIALS trials, $JOBS runs at a time"
   pose_sweep "${@:3}" || failed=1
-  dry "${@:3}" || summarize "$1" --logdir="$LOG_DIR/$PRESET" ${2:+--methods="$2"}
+  dry "${@:3}" || summarize "$1" --logdir="$(logs)" ${2:+--methods="$2"}
 }
 
 figure() {  # NAME FLAG "VALUE..." "METHOD METHOD" FLAGS...: the error of methods against a flag
@@ -97,9 +109,9 @@ figure() {  # NAME FLAG "VALUE..." "METHOD METHOD" FLAGS...: the error of method
   # shellcheck disable=SC2086 # methods are words
   grid "$1" "$2" "$3" $4 | pose_sweep "${@:5}" || failed=1
   dry "${@:5}" && return
-  mkdir -p "$LOG_DIR/$PRESET" "$LOG_DIR/$PRESET-$1"
-  $PY -m pose_code.summarize --logdir="$LOG_DIR/$PRESET,$LOG_DIR/$PRESET-$1" --methods="${4// /,}" --against="$2" \
-    --figure="results/$1.png" --out="results/$1"
+  mkdir -p "$(logs)" "$(logs)-$1"
+  $PY -m pose_code.summarize --logdir="$(logs),$(logs)-$1" --methods="${4// /,}" --against="$2" \
+    --figure="$(out "$1").png" --out="$(out "$1")"
 }
 
 sinusoid_report() {  # FLAGS...

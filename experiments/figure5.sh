@@ -1,4 +1,4 @@
 # Figure 5: error against inner-loop steps, MAML and MR-MAML on the sinusoid, from the runs of table1
 # Cost: seconds.
 setup
-sinusoid_report --figure5=results/figure5.png
+sinusoid_report --figure5="$SINUSOID_DIR/figure5.png"

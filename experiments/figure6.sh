@@ -1,4 +1,4 @@
 # Figure 6: the first layers' weights on the sinusoid, from the runs of table1
 # Cost: seconds.
 setup
-sinusoid_report --figure6=results/figure6.png
+sinusoid_report --figure6="$SINUSOID_DIR/figure6.png"

@@ -17,4 +17,4 @@ for rate in $RATES; do
     echo "pose_code.$method --flagfile=$P/$method.cfg ${row#"$method"} --$rate_flag=$rate ${beta:+--beta=$beta}"
   done
 done | pose_sweep "$@" || failed=1
-dry "$@" || $PY -m pose_code.summarize --logdir="$LOG_DIR/$PRESET" --best
+dry "$@" || $PY -m pose_code.summarize --logdir="$(logs)" --best

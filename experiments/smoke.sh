@@ -14,7 +14,7 @@ for method in $ALL_METHODS; do
   case $method in
     np_*) flags=(--num_updates=2) ;;
     finetune) flags=(--metatrain_iterations=2 --test_num_updates=2 --num_filters=8) ;;
-    maml_*) flags=(--metatrain_iterations=2 --test_num_updates=2 --num_filters=8 --num_updates=2) ;;
+    *) flags=(--metatrain_iterations=2 --test_num_updates=2 --num_filters=8 --num_updates=2) ;;
   esac
   say "$method"
   $PY -m "pose_code.$method" --data_dir="$DATA_DIR" --logdir="$DATA_DIR/logs" "${flags[@]}" --update_batch_size=3 \

@@ -27,4 +27,4 @@ sinusoid.maml --flagfile=$R/maml_none.cfg          $to_r
 sinusoid.maml --flagfile=$T/maml_none.cfg          $to_t --update_batch_size=10
 sinusoid.maml --flagfile=$T/maml_none.cfg          $to_t --update_batch_size=5
 RUNS
-dry "$@" || sinusoid_report --table1=results/table1 --bars=results/table1.png
+dry "$@" || sinusoid_report --table1="$SINUSOID_DIR/table1" --bars="$SINUSOID_DIR/table1.png"

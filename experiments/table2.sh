@@ -4,7 +4,7 @@
 # A line is a script and its flags, of which later ones win: an ablation is a line with one more flag.
 TRIALS=${TRIALS:-5}
 preset np_ib
-table results/table2 finetune,finetune+wd,maml_vanilla,maml_vanilla+wd,maml_bbb,maml_ib,np_vanilla,np_bbb,np_ib "$@" <<RUNS
+table table2 finetune,finetune+wd,maml_vanilla,maml_vanilla+wd,maml_bbb,maml_ib,np_vanilla,np_bbb,np_ib "$@" <<RUNS
 pose_code.maml_vanilla --flagfile=$P/maml_vanilla.cfg
 pose_code.maml_vanilla --flagfile=$P/maml_vanilla.cfg --noweight_decay
 pose_code.np_bbb       --flagfile=$P/np_bbb.cfg

@@ -3,7 +3,7 @@
 # Expect: (the paper) CNP 8.48, + weight decay 6.86, + BbB 7.73, MR-CNP(W) 2.89.
 TRIALS=${TRIALS:-5}
 preset np_all_bbb
-table results/table3 np_vanilla,np_vanilla+wd,np_all_bbb,np_bbb "$@" <<RUNS
+table table3 np_vanilla,np_vanilla+wd,np_all_bbb,np_bbb "$@" <<RUNS
 pose_code.np_bbb     --flagfile=$P/np_bbb.cfg
 pose_code.np_all_bbb --flagfile=$P/np_all_bbb.cfg
 pose_code.np_vanilla --flagfile=$P/np_vanilla.cfg

@@ -23,10 +23,12 @@ from metalearn.files import atomic_path
 
 FLAGS = flags.FLAGS
 
+flags.DEFINE_bool("allow_new_data", False, "go on with a run, or evaluate it, on other data than those it was begun on")
+
 # Flags that change how a run is computed, not its results.
 EXECUTION_FLAGS = {
     "logdir", "summary_every", "checkpoint_every", "steps_per_call", "num_threads", "inner_loop", "jit_compile",
-    "strategy", "num_replicas", "conv", "datasource", "extra", "tag",
+    "strategy", "num_replicas", "conv", "datasource", "extra", "tag", "allow_new_data",
 }  # fmt: skip
 # Flags that may change on resume, with all whose names say that only an evaluation reads them.
 _RESUME_FLAGS = EXECUTION_FLAGS | {"data_dir", "num_theta_samples"}
@@ -52,8 +54,10 @@ def _script():
 class RunFolder:
     """One trial: its settings, random streams, progress and records."""
 
-    def __init__(self, folder, number, method, iterations_flag):
+    def __init__(self, folder, number, method, iterations_flag, tasks=()):
+        """tasks: the training and the held-out tasks; where they have a `fingerprint`, a run keeps to it."""
         self.folder, self.number, self.method, self.iterations_flag = folder, number, method, iterations_flag
+        self.data = [part.fingerprint for part in tasks if hasattr(part, "fingerprint")]
         self.flags = {flag.name: flag.value for flag in own_flags()} | {"trial": number, "num_trials": 1}
         self.step, self.seconds, self.checkpoint = 0, 0.0, None
         folder.mkdir(parents=True, exist_ok=True)
@@ -97,6 +101,7 @@ class RunFolder:
             raise UserError(
                 f"{path}: of a run with other settings ({what}); give these, or another --tag, --logdir or --trial"
             )
+        self._check_data(path, note)
         if note["step"] > iterations:
             raise UserError(f"{path}: has {note['step']} iterations, more than the {iterations} asked for")
         self.checkpoint, self.step, self.seconds = path, note["step"], note["seconds"]
@@ -107,13 +112,23 @@ class RunFolder:
         if not result.exists():
             return False
         try:
-            before = _with_new_flags(json.loads(result.read_text())["flags"])
+            written = json.loads(result.read_text())
+            before = _with_new_flags(written["flags"])
         except (ValueError, KeyError, TypeError) as error:
             raise UserError(f"{result}: damaged ({error!r}); delete it to have it written again") from None
+        self._check_data(result, written)
         if any(before[name] != value for name, value in self.flags.items() if name not in EXECUTION_FLAGS):
             return False
         print(f"{result}: finished before; --train=False evaluates it again", flush=True)
         return True
+
+    def _check_data(self, path, written):
+        """Raises UserError if a checkpoint's note or a result, of the file `path`, is of other data."""
+        if self.data and written.get("data", self.data) != self.data and not FLAGS.allow_new_data:
+            raise UserError(
+                f"{path}: of other objects, those of --data_dir={written['flags'].get('data_dir')}; give it, or "
+                "another --logdir, --tag or --trial; --allow_new_data goes on with these"
+            )
 
     def begin(self):
         """Start or resume the folder's records."""
@@ -131,6 +146,7 @@ class RunFolder:
         note = {
             "method": self.method,
             "script": _script(),
+            "data": self.data,
             "flags": self.flags,
             "step": self.step,
             "seconds": self.seconds,
@@ -152,8 +168,8 @@ class RunFolder:
         """numbers: of evaluation.protocol; error: the name of its error."""
         result = {
             "method": self.method, "trial": self.number, "iterations": self.step, **numbers, "flags": self.flags,
-            "script": _script(), "command": shlex.join(["python", *sys.argv]), "versions": versions(),
-            "wall_time_s": self.seconds,
+            "data": self.data, "script": _script(), "command": shlex.join(["python", *sys.argv]),
+            "versions": versions(), "wall_time_s": self.seconds,
         }  # fmt: skip
         write_text(self.folder / "result.json", json.dumps(result, indent=1) + "\n")
         print(

@@ -21,7 +21,8 @@ class MetaBatch(NamedTuple):
 
 
 class Tasks(Protocol):
-    """A set of tasks. It may have `names`, a list with one per task, which result.json then has."""
+    """A set of tasks. It may have `names`, a list with one per task, which result.json then has, and a `fingerprint`, a
+    text: a run whose data have another one is not continued."""
 
     def __len__(self) -> int:
         """The number of tasks that an evaluation visits."""

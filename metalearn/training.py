@@ -78,7 +78,7 @@ def run(
     name, iterations = run_name(name_start or method, name_flags, iterations_flag), FLAGS[iterations_flag].value
     with contextlib.ExitStack() as locks:
         folders = [
-            RunFolder(Path(FLAGS.logdir) / f"{name}.trial-{number}", number, method, iterations_flag)
+            RunFolder(Path(FLAGS.logdir) / f"{name}.trial-{number}", number, method, iterations_flag, (train, val))
             for number in range(FLAGS.trial, FLAGS.trial + FLAGS.num_trials)
         ]
         for folder in folders:

@@ -1,5 +1,6 @@
 """The pose data: load a split, sample meta-batches. A task is one object (or `num_classes` of them)."""
 
+import hashlib
 import json
 import zlib
 from pathlib import Path
@@ -61,6 +62,7 @@ class PoseSplit:
         # In-memory images are downscaled once; shards on read.
         self.images = np.stack([_reduce(views, dim_im) for views in images]) if type(images) is np.ndarray else images
         self.labels = labels[..., -dim_y:].astype(np.float32) * LABEL_SCALE
+        self.fingerprint = hashlib.sha256(json.dumps(names).encode() + labels.tobytes()).hexdigest()[:16]
 
     def __len__(self):
         return len(self.images)

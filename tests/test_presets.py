@@ -6,6 +6,7 @@ import pytest
 from learners import script
 
 REPO = Path(__file__).resolve().parents[1]
+METHODS = {"finetune", "maml_vanilla", "maml_bbb", "maml_ib", "np_vanilla", "np_bbb", "np_ib", "np_all_bbb"}
 POSE_PRESETS = [path for preset in ("paper", "small", "quick") for path in (REPO / "presets" / preset).glob("*.cfg")]
 
 
@@ -17,7 +18,7 @@ def test_a_preset_gives_flags_and_values_that_its_script_takes(path):
 
 def test_paper_and_small_have_every_method_and_the_paper_s_settings():
     for preset in ("paper", "small"):
-        assert len(list((REPO / "presets" / preset).glob("*.cfg"))) == 8
+        assert {path.stem for path in (REPO / "presets" / preset).glob("*.cfg")} >= METHODS
     with script("np_bbb", f"--flagfile={REPO}/presets/paper/np_bbb.cfg") as module:
         settings = module.FLAGS
         assert (settings.dim_im, settings.meta_batch_size, settings.update_batch_size) == (128, 10, 15)

@@ -77,7 +77,8 @@ def test_table2_is_every_trial_of_every_row_in_the_preset_s_settings_and_then_it
     assert rows == [(*row, f"--trial={trial}") for trial in (1, 2) for row in one_trial]
     assert "--flagfile=presets/small/np_bbb.cfg" in runs[0] and "--logdir=DATA/logs/small" in runs[0]
     assert commands[0].startswith("metalearn.sweep --jobs=3 ")
-    assert commands[1].startswith("pose_code.summarize --out=results/table2") and "finetune+wd" in commands[1]
+    assert commands[1].startswith("pose_code.summarize --out=") and "/tables/table2-small " in commands[1]
+    assert "finetune+wd" in commands[1]
 
 
 def test_trial_t_trains_on_split_t_unless_splits_are_fixed(run):
@@ -87,6 +88,7 @@ def test_trial_t_trains_on_split_t_unless_splits_are_fixed(run):
     }
     runs, _ = run("table3", TRIALS="2", SPLITS="fixed")
     assert {words[1] for words in runs} == {"--data_dir=DATA"} and len(runs) == 8
+    assert {words[2] for words in runs} == {"--logdir=DATA/logs/paper-fixed"}  # a run keeps to its data
     refused = run("table3", check=False, TRIALS="3")
     assert refused.returncode == 1 and "SPLITS=fixed" in refused.stderr
 
@@ -102,8 +104,8 @@ def test_a_folder_s_name_reaches_the_launcher_as_it_is(run, tmp_path, locale):
     runs, _ = run("table3", **variables)
     assert len(runs) == 4 and all(words[1] == f"--data_dir={folder}" for words in runs)
     runs, _ = run("figure9", **variables)
-    assert {words[2] for words in runs} == {f"--logdir={folder}/logs/paper"}
-    assert {words[-2] for words in runs} == {f"--logdir={folder}/logs/paper-figure9"}
+    assert {words[2] for words in runs} == {f"--logdir={folder}/logs/paper-fixed"}
+    assert {words[-2] for words in runs} == {f"--logdir={folder}/logs/paper-fixed-figure9"}
     refused = run("figure9", check=False, LOG_DIR=str(tmp_path / "a\nb"), **variables)
     assert refused.returncode == 1 and "newline" in refused.stderr and "Traceback" not in refused.stderr
 
@@ -141,7 +143,8 @@ def test_table1_is_both_protocols_presets_and_the_text_s_with_its_own_shots(run,
     )  # fmt: skip
     assert lists["text"] == text
     assert commands[-1] == (
-        "sinusoid.report --logdir=work_dir/sinusoid/text --table1=results/table1 --bars=results/table1.png"
+        "sinusoid.report --logdir=work_dir/sinusoid/text --table1=work_dir/sinusoid/table1 "
+        "--bars=work_dir/sinusoid/table1.png"
     )
 
 
@@ -193,7 +196,7 @@ def test_setup_takes_tensorflow_with_cuda_where_there_is_a_gpu(run, tmp_path):
 def test_what_did_not_fail_is_summarized_and_the_exit_status_says_that_something_did(run, tmp_path):
     stub = tmp_path / "a clone/.venv/bin/python"
     stub.write_text(stub.read_text() + "[[ $2 != metalearn.sweep ]] || exit 1\n")
-    for words in (["table3"], ["quick"], ["figure9"], ["search", "np_ib"], ["table1"], ["search_table1"]):
+    for words in (["table3"], ["quick"], ["figure9"], ["search", "np_ib"], ["table1"], ["search_table1"], ["encoder"]):
         (tmp_path / "a clone/work_dir/sinusoid/text").mkdir(parents=True, exist_ok=True)
         done = run(*words, check=False, TRIALS="1")
         assert done.returncode == 1, words
@@ -201,7 +204,16 @@ def test_what_did_not_fail_is_summarized_and_the_exit_status_says_that_something
 
 
 def test_a_dry_run_goes_to_the_launcher_and_makes_no_table(run):
-    for command in (["quick"], ["table2"], ["table3"], ["figure2"], ["figure9"], ["search", "np_ib"], ["table1"]):
+    for command in (
+        ["quick"],
+        ["table2"],
+        ["table3"],
+        ["figure2"],
+        ["figure9"],
+        ["search", "np_ib"],
+        ["table1"],
+        ["encoder"],
+    ):
         _, commands = run(*command, "--dry_run", TRIALS="1")
         assert len(commands) == 1 and " --dry_run" in commands[0], command
 

@@ -4,6 +4,7 @@ import csv
 import fcntl
 import importlib
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -40,7 +41,7 @@ RUN_NAMES = {
 }
 RESULT_KEYS = {
     "method", "trial", "iterations", "meta_test_mse", "meta_test_se", "meta_train_mse", "pre_mse",
-    "shuffled_support_mse", "per_object", "median_degrees", "within_30_degrees", "objects", "flags", "script",
+    "shuffled_support_mse", "per_object", "median_degrees", "within_30_degrees", "objects", "flags", "data", "script",
     "command", "versions", "wall_time_s",
 }  # fmt: skip
 
@@ -127,6 +128,28 @@ def test_a_flagfile_replays_a_run_with_one_change_and_train_false_only_evaluates
     other = json.loads((tmp_path / "np_bbb.beta-0.5.update_lr-0.0005.trial-1" / "result.json").read_text())["flags"]
     same = json.loads((folder / "result.json").read_text())["flags"]
     assert {name for name in same if same[name] != other[name]} == {"beta", "eval_episodes"}
+
+
+def test_a_run_keeps_to_its_data(data_dir, tmp_path):
+    assert run("np_vanilla", data_dir, tmp_path / "logs").returncode == 0
+    (folder,) = (tmp_path / "logs").iterdir()
+    before = (folder / "result.json").read_bytes()
+    other, moved = tmp_path / "other", tmp_path / "moved"
+    for copy in (other, moved):
+        shutil.copytree(data_dir, copy)
+    images, labels = pickles.load(other / "train_data.pkl")
+    pickles.dump([images, np.roll(labels, 1)], other / "train_data.pkl")
+    for more in ([], ["--train=False"], ["--num_updates=6"]):
+        refused = run("np_vanilla", other, tmp_path / "logs", *more)
+        assert refused.returncode == 1 and f"of other objects, those of --data_dir={data_dir}" in refused.stderr
+    for checkpoint in folder.glob("checkpoint*"):
+        checkpoint.unlink()  # as in results/
+    assert "of other objects" in run("np_vanilla", other, tmp_path / "logs").stderr
+    assert (folder / "result.json").read_bytes() == before
+    assert run("np_vanilla", other, tmp_path / "logs", "--allow_new_data").returncode == 0
+    assert run("np_vanilla", other, tmp_path / "logs").returncode == 0  # now these are the run's
+    assert run("np_bbb", data_dir, tmp_path / "moves").returncode == 0
+    assert run("np_bbb", moved, tmp_path / "moves", "--train=False").returncode == 0  # the same data elsewhere
 
 
 def load(folder):
