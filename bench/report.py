@@ -1,4 +1,4 @@
-"""The benchmarks' JSON files and their tables; prints the README's speed section from the files it is given.
+"""The benchmarks' JSON files and their tables; prints docs/speed.md's tables from the files it is given.
 
 Command: python -m bench.report results/bench/*.json
 """

@@ -1,6 +1,6 @@
 """Weights of a network, either points or a mean-field Gaussian: the only place where theta is drawn.
 
-A network in this project is a function of a dict {name: tensor} (see networks.py), so "a Bayesian layer" is a
+A network in this project is a function of a dict {name: tensor} (see layers.py), so "a Bayesian layer" is a
 distribution over such a dict. `Weights` is that distribution, a named tuple of tensors, and a learner is made Bayesian
 by starting it from `gaussian_weights` in place of `point_weights`. Who trains them (training.py) owns the variables.
 """
@@ -28,8 +28,8 @@ class Weights(NamedTuple):
         return bool(self.rho)
 
     def sample(self, seed):
-        """One draw theta = mean + softplus(rho) * noise, a dict of tensors; the caller reuses it for a whole meta-batch
-        (Algorithms 1, 2). seed: int tensor [2]; the same seed gives the same draw. Without rho: the means."""
+        """One draw theta = mean + softplus(rho) * noise, a dict of tensors; see `draw_thetas` for how many are
+        drawn. seed: int tensor [2]; the same seed gives the same draw. Without rho: the means."""
         if not self.rho:
             return dict(self.mean)
         sizes = [rho.shape.num_elements() for rho in self.rho.values()]
@@ -107,8 +107,8 @@ def define_theta_flag():
     """--theta_per of a script with a posterior."""
     flags.DEFINE_enum(
         "theta_per", "meta_batch", ("meta_batch", "set"),
-        "one draw of theta for a meta-batch (Algorithms 1, 2), or one for its support sets and one for its query sets, "
-        "as the released code draws by calling its encoder twice",
+        "one draw of theta per meta-batch (Algorithms 1, 2), or one for all its support sets and one for all its query "
+        "sets, as the released code draws by calling its encoder twice; in training and at meta-test",
     )  # fmt: skip
 
 

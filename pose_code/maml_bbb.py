@@ -1,6 +1,6 @@
 """MR-MAML(W), Algorithm 2: MAML with meta-regularization on weights.
 
-1. The encoder is not adapted. Its weights have a Gaussian posterior q(theta), drawn once a meta-batch; the outer loss
+1. The encoder is not adapted. Its weights have a Gaussian posterior q(theta), drawn once per meta-batch; the outer loss
    adds beta * KL(q(theta) || N(0, I)) (Eq. 5).
 2. The inner loop adapts the head alone, on the code z = encoder(x).
 3. At meta-test predictions are averaged over --num_theta_samples draws (Algorithm 3).

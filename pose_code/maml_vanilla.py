@@ -3,11 +3,11 @@
 1. Encoder and head are both adapted on the support set; only the normalization offsets are not.
 2. Nothing is regularized except by --weight_decay, which upstream has on by default: it decays all weights by --beta
    per step. Set --noweight_decay for plain MAML.
-3. Upstream's defaults are not the paper's: K is 10 and the inner step 0.002; run.sh passes 15 and 0.01.
+3. Upstream's defaults are not the paper's: K is 10 and the inner step 0.002; the presets have 15 and 0.01.
 4. --encoder=released has the released script's activations: no ReLU after the convolutions, one after the dense layer.
 
 Command: python maml_vanilla.py --data_dir=DATA_DIR --logdir=LOGDIR
-Cost: see the README; minutes on a GPU, many hours on a CPU for all 10,000 iterations.
+Cost: see docs/speed.md; minutes on a GPU, many hours on a CPU for all 10,000 iterations.
 Expect (the paper, Table 2): meta-test MSE 5.39 (1.31).
 """
 

@@ -1,11 +1,12 @@
 """MR-CNP(W), Algorithm 1: the CNP with meta-regularization on weights.
 
-1. The encoder's weights have a Gaussian posterior q(theta), drawn once a meta-batch for support and query alike.
+1. The encoder's weights have a Gaussian posterior q(theta), drawn once per meta-batch (--theta_per=set: once for
+   the support and once for the query sets, as in the released code).
 2. The loss adds beta * KL(q(theta) || N(0, I)) (Eq. 5); everything behind the encoder is deterministic.
 3. At meta-test predictions are averaged over --num_theta_samples draws (Algorithm 3).
 
 Command: python np_bbb.py --data_dir=DATA_DIR --logdir=LOGDIR
-Cost: see the README; it learns slowly while rho climbs, thousands of iterations.
+Cost: see docs/speed.md; it learns slowly while rho climbs, thousands of iterations.
 Expect (the paper, Table 2): meta-test MSE 2.89 (0.18), at beta 1e-3.
 """
 

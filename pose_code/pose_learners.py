@@ -131,14 +131,13 @@ def define_flags_without_effect(**defaults):
         define(name, default, _NO_EFFECT)
 
 
-def load_splits():
-    """PoseSplit of the training and of the held-out objects."""
-    if len(FLAGS.data) != 2:
-        raise UserError(f"--data={','.join(FLAGS.data)}: give two file names, training and held-out objects")
-    return [
-        PoseSplit(Path(FLAGS.data_dir) / name, FLAGS.dim_im, FLAGS.dim_y, FLAGS.num_classes, FLAGS.update_batch_size)
-        for name in FLAGS.data
-    ]
+def load_splits(used=None):
+    """PoseSplit of the training and of the held-out objects. used: dict of a run's flags; unset: this process's."""
+    used = used or {name: FLAGS[name].value for name in FLAGS}
+    if len(used["data"]) != 2:
+        raise UserError(f"--data={','.join(used['data'])}: give two file names, training and held-out objects")
+    settings = [used[name] for name in ("dim_im", "dim_y", "num_classes", "update_batch_size")]
+    return [PoseSplit(Path(used["data_dir"]) / name, *settings) for name in used["data"]]
 
 
 def run(learner, *, name_flags, **kwargs):

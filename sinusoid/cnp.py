@@ -1,9 +1,9 @@
 """CNP and MR-CNP on the sinusoid: three columns of Table 1.
 
-1. The loss is the negative log likelihood of the query labels under N(prediction, noise_scale^2), summed over a task's
-   query points, plus beta * KL. Divided by n / (2 noise_scale^2) for n query points, which Adam does not notice, that
-   is the MSE plus beta * 2 noise_scale^2 / n * KL: how it is computed here. (With --optimizer=sgd the rate is that of
-   the latter.)
+1. The loss is the negative log likelihood of the query labels under N(prediction, likelihood_scale^2), summed over a
+   task's query points, plus beta * KL. Divided by n / (2 likelihood_scale^2) for n query points, which Adam does not
+   notice, that is the MSE plus beta * 2 likelihood_scale^2 / n * KL: how it is computed here. (With --optimizer=sgd
+   the rate is that of the latter.)
 2. --regularizer=weights (MR-CNP(W), Algorithm 1, Eq. 5) or activations (MR-CNP(A), Eq. 3) as in maml.py.
 3. --noencoder: pairs and queries go to the CNP as they are, without a code; --nolift_y: y, too, without a layer of its
    own. The released notebook has both for the plain CNP, the second for all.

@@ -51,7 +51,7 @@ class Points(NamedTuple):
 
 
 class SinusoidTasks:
-    """Tasks of given amplitudes and one-hots, see training.py for what a set of tasks offers.
+    """Tasks of given amplitudes and one-hots, see metalearn/tasks.py for what a set of tasks offers.
 
     Points are x float32 [..., 21] = (u, one-hot) and y float32 [..., 1].
     """
