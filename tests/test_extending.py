@@ -12,7 +12,8 @@ from scripts import REPO
 
 from pose_data import pickles
 
-DIFFS = re.findall(r"```diff\n(.*?)```", (REPO / "docs/extending.md").read_text(), re.DOTALL)
+EXTENDING = (REPO / "docs/extending.md").read_text()
+DIFFS = re.findall(r"```diff\n(.*?)```", EXTENDING, re.DOTALL)
 POSES = [
     "--data_dir=.",
     "--dim_im=16",
@@ -28,7 +29,8 @@ def copy(tmp_path):
     """A copy of the packages, with pickles of tiny images."""
     for name in ("metalearn", "pose_code", "experiments", "presets"):
         shutil.copytree(REPO / name, tmp_path / name)
-    shutil.copy(REPO / "pyproject.toml", tmp_path)
+    for name in ("pyproject.toml", "run.sh"):
+        shutil.copy(REPO / name, tmp_path)
     shutil.copytree(REPO / "pose_data", tmp_path / "pose_data", ignore=shutil.ignore_patterns("cad_*", "mesh*"))
     rng = np.random.default_rng(0)
     for name in ("train", "val"):
@@ -38,7 +40,7 @@ def copy(tmp_path):
 
 
 def applied(diff, folder):
-    done = subprocess.run(["git", "apply", "--recount", "-"], input=diff, cwd=folder, capture_output=True, text=True)
+    done = subprocess.run(["git", "apply", "-"], input=diff, cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 
@@ -73,3 +75,7 @@ def test_the_domain(copy):
     applied(DIFFS[2], copy)
     _, result, _ = trained(copy, "lines.cnp", "--logdir=l", "--num_updates=300", "--steps_per_call=100")
     assert result["meta_test_mse"] < 0.1 < result["shuffled_support_mse"]
+    code = re.search(r"```python\n(.*?)```", EXTENDING, re.DOTALL)[1].replace("LOGDIR", "l")
+    check = "assert predictions.shape == (5, 5, 1) and abs(predictions - batch.query_y).numpy().mean() < 0.5"
+    done = subprocess.run([sys.executable, "-c", code + check], cwd=copy, capture_output=True, text=True)
+    assert done.returncode == 0 and "| CNP |" in done.stdout, done.stderr
