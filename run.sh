@@ -5,6 +5,7 @@ set -euo pipefail
 for folder in WORK_DIR CAD_DIR DATA_DIR LOG_DIR; do  # a relative path starts where the command was given
   [[ -z ${!folder:-} ]] || printf -v "$folder" %s "$(realpath -m -- "${!folder}")"
 done
+from=$PWD
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 say() { printf '\n== %s\n' "$*"; }

@@ -1,12 +1,15 @@
 """A trained learner, back in Python: learner, weights and flags of a run folder."""
 
+import functools
 import importlib
 import importlib.util
 import types
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import tensorflow as tf
 from absl import flags
 from absl.testing import flagsaver
 
@@ -18,11 +21,14 @@ FLAGS = flags.FLAGS
 
 
 class Restored(NamedTuple):
-    """learner: as its script makes it; weights: dict module -> Weights, for `learner.predict(weights, batch, seed)`;
-    flags: dict name -> value of the run; script: the module that trained it."""
+    """learner: as its script makes it; weights: dict module -> Weights; predict: (batch, seed) -> the learner's
+    predictions with them and the support set's error before adapting or None, compiled (seed: int tensor [2]; of a
+    learner with an inner loop also num_updates, an int tensor); flags: dict name -> value of the run; script: the
+    module that trained it."""
 
     learner: Any
     weights: dict
+    predict: Callable
     flags: dict
     script: types.ModuleType
 
@@ -49,8 +55,12 @@ def restore(folder):
         learner = script.make_learner()
         trial = types.SimpleNamespace(checkpoint=path, rng=lambda purpose: np.random.default_rng(0))
         trials = Trials([trial], learner)
+        if note.get("means_only"):  # see export.py
+            trials.drop_rho()
     trials.restore(partial=True)
-    return Restored(learner, trials.of(0, averaged=True), note["flags"], script)
+    weights = trials.of(0, averaged=True)
+    predict = functools.partial(tf.function(learner.predict, autograph=False), weights)
+    return Restored(learner, weights, predict, note["flags"], script)
 
 
 def _script_of(method):

@@ -5,6 +5,7 @@ import tensorflow as tf
 from absl import flags
 
 from metalearn import checkpoints
+from metalearn.bayes_layers import Weights
 from metalearn.cli import UserError
 
 FLAGS = flags.FLAGS
@@ -44,6 +45,11 @@ class Trials:
         self.weights = tf.nest.map_structure(lambda *values: tf.Variable(np.stack(values)), *initial)
         self.averages = tf.nest.map_structure(tf.Variable, self.weights) if FLAGS.ema_decay else None
         self.variables = _named(self.weights) | (_named(self.averages, "ema/") if self.averages else {})
+
+    def drop_rho(self):
+        """Make points of all weights."""
+        self.weights = {module: Weights(part.mean, {}) for module, part in self.weights.items()}
+        self.variables = _named(self.weights)
 
     def of(self, i, averaged=False):
         """The weights of trial i; averaged: their --ema_decay averages, if there are any."""

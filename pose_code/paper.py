@@ -33,11 +33,16 @@ PAIRS = {
 LABEL_SCALE = 10.0  # labels are turns x 10, so 1 unit = 36 degrees and a constant prediction scores 100/12
 
 
+def off_by(predicted, true):
+    """Angles between two arrays of angles on the circle, in degrees: 359 and 1 are 2 apart."""
+    apart = np.abs(predicted - true) % 360.0
+    return np.minimum(apart, 360.0 - apart)
+
+
 def degrees(predictions, labels):
-    """Angle between each prediction and its label, the last of dim_y numbers, 359 degrees from 1 being 2. Arrays
-    [..., n, dim_y] in label units -> [..., n]."""
-    turns = np.abs(predictions[..., -1] - labels[..., -1]) / LABEL_SCALE % 1.0
-    return 360.0 * np.minimum(turns, 1.0 - turns)
+    """How far off predictions of the angle, the last of dim_y numbers, are: arrays [..., n, dim_y] in label units ->
+    [..., n] in degrees."""
+    return off_by(*(360.0 / LABEL_SCALE * angles[..., -1] for angles in (predictions, labels)))
 
 
 OBJECTIVE = SQUARED_ERROR._replace(

@@ -60,7 +60,9 @@ class PoseSplit:
             raise UserError(f"{path}: {len(images)} objects, but {len(names)} names; run data_gen.py again")
         self.names, self.num_classes, self.shots, self.dim_im = names, num_classes, shots, dim_im
         # In-memory images are downscaled once; shards on read.
-        self.images = np.stack([_reduce(views, dim_im) for views in images]) if type(images) is np.ndarray else images
+        self.images = (
+            np.stack([reduce_images(views, dim_im) for views in images]) if type(images) is np.ndarray else images
+        )
         self.labels = labels[..., -dim_y:].astype(np.float32) * LABEL_SCALE
         self.fingerprint = hashlib.sha256(json.dumps(names).encode() + labels.tobytes()).hexdigest()[:16]
 
@@ -72,7 +74,7 @@ class PoseSplit:
         set, then the query set's."""
         tasks, num_support = len(objects), views.shape[-1] - self.shots
         pairs = zip(objects.ravel(), views.reshape(-1, views.shape[-1]), strict=True)
-        x = np.stack([_reduce(self.images[i][rows], self.dim_im) for i, rows in pairs])
+        x = np.stack([reduce_images(self.images[i][rows], self.dim_im) for i, rows in pairs])
         x = x.reshape(*views.shape, self.dim_im, self.dim_im, 1)
         y = self.labels[objects[..., None], views]
 
@@ -171,7 +173,7 @@ def _names(path, images):
     return names
 
 
-def _reduce(images, dim_im):
+def reduce_images(images, dim_im):
     """Images at dim_im pixels a side, by means over square blocks. uint8 [n, side, side] -> [n, dim_im, dim_im]."""
     k = images.shape[-1] // dim_im
     if k == 1:

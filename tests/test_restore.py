@@ -1,6 +1,5 @@
 """A run folder becomes a learner again: the one whose numbers its result.json has."""
 
-import functools
 import json
 
 import numpy as np
@@ -48,8 +47,7 @@ def restored_errors(folders):
         run = restore(folder)
         split = PoseSplit(folder.parents[1] / "val_data.pkl", 16, 1, 1, run.flags["update_batch_size"])
         settings = {"seed": 0, "episodes": 1, "num_draws": 2, "batch_size": 2}
-        predict = functools.partial(run.learner.predict, run.weights)
-        errors = evaluation.evaluate(run.learner.objective, predict, split, **settings).errors
+        errors = evaluation.evaluate(run.learner.objective, run.predict, split, **settings).errors
         print(json.dumps([run.script.__name__, *map(float, errors)]))
 
 

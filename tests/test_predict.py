@@ -1,0 +1,166 @@
+"""predict.py as a user runs it: an object of their own, folders of views, and what it refuses. Tiny learners."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+from scripts import Fork, run_script
+
+from metalearn.export import export
+from pose_code import paper
+from pose_data import pickles, rotate_folder
+
+WEDGE = (
+    "OFF\n6 8 0\n0 0 0\n2 0 0\n0 1 0\n0 0 1\n2 0 1\n0 1 .5\n"
+    "3 0 2 1\n3 3 4 5\n3 0 1 4\n3 0 4 3\n3 1 2 5\n3 1 5 4\n3 2 0 3\n3 2 3 5\n"
+)
+_TURNS = np.arange(40) * 2 * np.pi / 40
+COIN = "OFF\n80 42 0\n" + "".join(f"{np.cos(a):.4f} {np.sin(a):.4f} {z}\n" for z in (0, 0.3) for a in _TURNS)
+COIN += "".join(f"4 {i} {(i + 1) % 40} {(i + 1) % 40 + 40} {i + 40}\n" for i in range(40))
+COIN += " ".join(map(str, [40, *range(39, -1, -1)])) + "\n" + " ".join(map(str, [40, *range(40, 80)])) + "\n"
+TINY = {
+    "maml_bbb": [
+        "--dim_w=16",
+        "--num_filters=4",
+        "--num_updates=1",
+        "--test_num_updates=2",
+        "--metatrain_iterations=2",
+    ],
+    "np_bbb": [
+        "--dim_w=8",
+        "--dim_z=8",
+        "--dim_r=8",
+        "--n_hidden_units_r=8",
+        "--n_hidden_units_g=8",
+        "--num_updates=2",
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """{script: run folder} of both families, on random images of 16x16."""
+    folder, rng = tmp_path_factory.mktemp("runs"), np.random.default_rng(0)
+    for name in ("train", "val"):
+        images = rng.integers(256, size=(3, 6, 16, 16)).astype(np.uint8)
+        pickles.dump([images, rng.random((3, 6, 3))], folder / f"{name}_data.pkl")
+    found = {}
+    for script, tiny in TINY.items():
+        done = run_script(
+            "pose_code", script, f"--data_dir={folder}", f"--logdir={folder / script}", "--dim_im=16",
+            "--update_batch_size=3", "--meta_batch_size=2", "--eval_episodes=1", *tiny,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        (found[script],) = (folder / script).iterdir()
+    return found
+
+
+def predict(run, *arguments):
+    return run_script("pose_code", "predict", f"--run={run}", *arguments)
+
+
+def test_an_object_of_one_s_own_is_rendered_and_predicted_by_both_families(runs, tmp_path):
+    model = tmp_path / "wedge.off"
+    model.write_text(WEDGE)
+    for script, run in runs.items():
+        out = tmp_path / f"{script}.png"
+        done = predict(run, f"--CAD={model}", "--shots=4", "--num_queries=3", f"--out={out}")
+        assert done.returncode == 0, done.stderr
+        (numbers,) = json.loads(out.with_suffix(".json").read_text())["objects"]
+        assert len(numbers["after"]) == len(numbers["true"]) == 3 and ("before" in numbers) == (script == "maml_bbb")
+        assert "spread" in numbers  # theta is stochastic in both
+        errors = paper.off_by(np.array(numbers["after"]), np.array(numbers["true"]))
+        np.testing.assert_allclose(numbers["mean_error_after"], errors.mean())
+        rows = re.findall(r"^ +[\d.]+ .*$", done.stdout, re.M)
+        assert len(rows) == 3 and float(rows[0].split()[0]) == pytest.approx(numbers["true"][0], abs=0.06)
+        with Image.open(out) as picture:
+            assert picture.width > 500
+
+
+def test_a_table_of_several_models_and_a_warning_for_one_that_looks_the_same_from_several_sides(runs, tmp_path):
+    for name, text in (("a/wedge", WEDGE), ("b/coin", COIN)):
+        (tmp_path / "CAD" / name).parent.mkdir(parents=True)
+        (tmp_path / "CAD" / f"{name}.off").write_text(text)
+    export(runs["maml_bbb"], tmp_path / "small")
+    done = predict(tmp_path / "small", f"--CAD={tmp_path / 'CAD'}", f"--out={tmp_path / 'all.json'}")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^\| a/wedge \| [\d.]+ \| [\d.]+ \| [\d.]+ \|$", done.stdout, re.M)
+    (warning,) = re.findall(r"warning: (.*) look alike", done.stderr)
+    assert warning.startswith("b/coin: its views at ")
+    refused = predict(tmp_path / "small", f"--CAD={tmp_path / 'CAD'}", f"--out={tmp_path / 'all.png'}")
+    assert refused.returncode == 1 and "a picture is of one object" in refused.stderr
+
+
+def views(folder, angles, side=128, labels=True):
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(len(angles))
+    for i in range(len(angles)):
+        Image.fromarray(rng.integers(256, size=(side, side), dtype=np.uint8)).save(folder / f"{i}.png")
+    if labels:
+        rotate_folder.write_labels(folder, 0.5, 0.0, np.asarray(angles))
+    return folder
+
+
+def test_folders_of_views_with_and_without_labels_of_the_query(runs, tmp_path):
+    support = views(tmp_path / "chair/support", [0.1, 2.0, 4.0])
+    labelled = views(tmp_path / "chair/query", [1.0, 5.0])
+    bare = views(tmp_path / "bare/query", [1.0, 5.0], labels=False)
+    found = []
+    for query in (labelled, bare):
+        out = tmp_path / f"{query.parent.name}.json"
+        done = predict(runs["maml_bbb"], f"--support={support}", f"--query={query}", f"--out={out}")
+        assert done.returncode == 0, done.stderr
+        found += json.loads(out.read_text())["objects"]
+    np.testing.assert_allclose(found[0]["true"], np.degrees([1.0, 5.0]))
+    np.testing.assert_allclose(found[0]["after"], found[1]["after"])
+    assert "true" not in found[1] and "mean_error_after" not in found[1]
+
+
+def test_what_is_refused_is_refused_in_a_line(runs, tmp_path):
+    support, small = views(tmp_path / "a/support", [1.0, 2.0]), views(tmp_path / "a/small", [1.0], side=64)
+    unlabelled, empty = views(tmp_path / "a/unlabelled", [1.0], labels=False), tmp_path / "a/empty"
+    empty.mkdir()
+    (tmp_path / "broken.off").write_text("OFF\n1 2 3")
+    run = runs["maml_bbb"]
+    for arguments, message in (
+        ([], "give --CAD=MODEL, or --support=FOLDER and --query=FOLDER"),
+        ([f"--support={support}"], "give --CAD=MODEL, or --support=FOLDER and --query=FOLDER"),
+        (["--CAD=nowhere.off"], "--CAD=nowhere.off: no such model"),
+        ([f"--CAD={tmp_path / 'broken.off'}"], "broken.off: cannot be read as a mesh"),
+        ([f"--support={support}", f"--query={small}"], "0.png: 64x64 pixels; give square views of 128 pixels or more"),
+        ([f"--support={unlabelled}", f"--query={support}"], "label_aunlabelled: missing"),
+        ([f"--support={support}", f"--query={empty}"], "no views 0.png, 1.png, ... in it"),
+        ([f"--support={support}", f"--query={tmp_path / 'none'}"], "none: no such folder"),
+    ):
+        done = predict(run, *arguments)
+        (line,) = [line for line in done.stderr.splitlines() if line.startswith("error")]
+        assert done.returncode == 1 and message in line and "Traceback" not in done.stderr
+    done = predict(tmp_path, f"--support={support}", f"--query={support}")
+    assert done.returncode == 1 and "no checkpoint; give the folder of a training run" in done.stderr
+
+
+def exported_predictions(run, out):
+    """Predictions of a run and of its export, in a process of its own."""
+    import tensorflow as tf
+
+    from metalearn.restore import restore
+    from metalearn.tasks import MetaBatch
+
+    export(run, out)
+    rng = np.random.default_rng(0)
+    batch = MetaBatch(
+        rng.integers(256, size=(1, 3, 16, 16, 1)).astype(np.uint8), rng.random((1, 3, 1), np.float32),
+        rng.integers(256, size=(1, 3, 16, 16, 1)).astype(np.uint8), np.zeros((1, 3, 1), np.float32),
+    )  # fmt: skip
+    whole, small = restore(run), restore(out)
+    assert not small.learner.stochastic(small.weights) and whole.learner.stochastic(whole.weights)
+    predictions = [each.predict(batch, tf.constant([0, 1]))[0].numpy() for each in (whole, small)]
+    np.testing.assert_allclose(*predictions, rtol=1e-4, atol=1e-4)  # sigma is 2e-9
+    assert "/" not in small.flags["logdir"]
+
+
+def test_an_export_predicts_as_its_run_s_means_and_names_no_folder_of_this_machine(runs, tmp_path):
+    done = Fork(exported_predictions, runs["maml_bbb"], tmp_path / "small").wait()
+    assert done.returncode == 0, done.stderr
