@@ -131,6 +131,27 @@ def draw_against(runs, flag):
     return figure
 
 
+def draw_shots(runs):
+    """Error against the number of support points, a line a run name; None if no run was evaluated at several."""
+    lines = [
+        (trials[0]["label"], by_shots) for _, trials in results.group(runs) if (by_shots := results.by_shots(trials))
+    ]
+    if not lines:
+        return None
+    figure, axis = pyplot().subplots(figsize=(6, 4), layout="constrained")
+    for label, by_shots in lines:
+        means = [np.mean(errors) for errors in by_shots.values()]
+        deviations = [results.std(errors) or 0.0 for errors in by_shots.values()]
+        axis.errorbar(list(by_shots), means, deviations, label=label, marker="o", capsize=2)
+    axis.set(xlabel="support points", ylabel=f"meta-test {runs[0]['objective'].name.upper()}", xscale="log")
+    ticks = sorted({number for _, by_shots in lines for number in by_shots})
+    axis.set_xticks(ticks, ticks)
+    axis.minorticks_off()
+    _draw_chance(axis, runs[0]["objective"].chance)
+    axis.legend(fontsize=8)
+    return figure
+
+
 def _first(by_value):
     return next(iter(by_value.values()))[0]
 

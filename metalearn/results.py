@@ -139,6 +139,19 @@ def _data_name(used):
     return (folder.parent if re.fullmatch(r"(split|search)-\d+", folder.name) else folder).name
 
 
+def by_shots(trials):
+    """{K: errors of the trials} of runs that were evaluated at several numbers of support points, else {}."""
+    error, found = f"meta_test_{trials[0]['objective'].name}", collections.defaultdict(list)
+    for trial in trials:
+        others = {name: numbers for name, numbers in trial.get("others", {}).items() if name.endswith("_shots")}
+        for name, numbers in others.items():
+            if name.removesuffix("_shots").isdecimal():
+                found[int(name.removesuffix("_shots"))].append(numbers[error])
+        if others:
+            found[shots(trial["flags"])].append(trial["test"])
+    return {number: found[number] for number in sorted(found)} if len(found) > 1 else {}
+
+
 def mean_std(mean, std):
     """A table's cell: 2.89 (0.18)."""
     return "-" if mean is None else f"{mean:.2f}" + (f" ({std:.2f})" if std is not None else "")

@@ -42,6 +42,7 @@ def write(path, runs):
         _plot(figures.draw_table(runs), "meta-test error of each row"),
         "<h2>Training curves</h2>",
         _plot(figures.draw_curves(runs), "training curves"),
+        *_by_shots(runs),
         "<h2>Predictions on held-out objects</h2><p>Query views of the evaluation's first episode, trial by trial the "
         "same. Dials: <b>black</b> the true angle, <b style='color:#999'>grey</b> predicted before adapting to the "
         "support set (learners with an inner loop), <b style='color:#c22'>red</b> predicted after.</p>",
@@ -75,6 +76,20 @@ def _table(rows):
         lines.append("<tr>" + "".join(f"<td>{html.escape(str(cell))}</td>" for cell in cells) + "</tr>")
     data = ", ".join(sorted({f"{row['data']}, preset {row['preset']}" for row in rows}))
     return "\n".join([*lines, f"</table><p>Data: {html.escape(data)}.</p>"])
+
+
+def _by_shots(runs):
+    """Picture and table of the error at several numbers of support views, if any run has them."""
+    figure = figures.draw_shots(runs)
+    if figure is None:
+        return []
+    lines = []
+    for _, trials in results.group(runs):
+        for shots, errors in results.by_shots(trials).items():
+            cells = trials[0]["label"], shots, results.mean_std(np.mean(errors), results.std(errors)), len(errors)
+            lines.append("<tr>" + "".join(f"<td>{html.escape(str(cell))}</td>" for cell in cells) + "</tr>")
+    head = "<table><tr><th>method</th><th>support views</th><th>meta-test</th><th>trials</th></tr>"
+    return ["<h2>Support views</h2>", _plot(figure, "error against support views"), head, *lines, "</table>"]
 
 
 def _image(data, css_class, alt):

@@ -2,10 +2,10 @@
 
 1. Prints Markdown; --out=PREFIX also writes PREFIX.md and PREFIX.csv. --methods=np_vanilla,np_vanilla+wd keeps these.
 2. --bars=FILE draws the table with every object's error, --figure=FILE the training curves.
-3. --against=beta --figure=FILE draws the error against that flag (the paper's Figures 2 and 9).
-4. --html=FILE writes a report with all of it, in one file that needs no network.
-
-5. --keep=FOLDER copies the runs' small files there, without paths of this machine: how results/ is filled.
+3. --shots=FILE draws the error against the number of support views of runs evaluated with --eval_shots.
+4. --against=beta --figure=FILE draws the error against that flag (the paper's Figures 2 and 9).
+5. --html=FILE writes a report with all of it, in one file that needs no network.
+6. --keep=FOLDER copies the runs' small files there, without paths of this machine: how results/ is filled.
 
 Command: python -m pose_code.summarize --logdir=LOGDIR[,LOGDIR...] [--out=results/table]
 Cost: seconds.
@@ -52,6 +52,10 @@ def main(argv):
     if FLAGS.figure:
         figure = figures.draw_against(runs, FLAGS.against) if FLAGS.against else figures.draw_curves(runs)
         figures.save_figure(figure, FLAGS.figure)
+    if FLAGS.shots:
+        if (figure := figures.draw_shots(runs)) is None:
+            raise UserError("--shots: no run was evaluated at several; evaluate with --train=False --eval_shots=1,5,30")
+        figures.save_figure(figure, FLAGS.shots)
     if FLAGS.bars:
         figures.save_figure(figures.draw_table(runs), FLAGS.bars)
     if FLAGS.html:
@@ -65,6 +69,7 @@ if __name__ == "__main__":
     flags.DEFINE_string("out", None, "prefix of the .md and .csv files to write")
     flags.DEFINE_list("methods", None, "keep these: scripts' names, +wd for --weight_decay; default all")
     flags.DEFINE_string("bars", None, "image file to draw the table to")
+    flags.DEFINE_string("shots", None, "image file to draw the error against the number of support views to")
     flags.DEFINE_string("figure", None, "image file to draw the training curves to")
     flags.DEFINE_string("against", None, "draw the error against this flag in place of the curves: beta, update_lr")
     flags.DEFINE_string("html", None, "HTML file to write the report to: table, pictures, example objects, settings")

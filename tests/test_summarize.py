@@ -76,6 +76,19 @@ def test_trials_on_splits_of_their_own_are_a_row_of_one_data_set(tmp_path):
     assert "| 2, 2 splits |" in text and "Data: cars;" in text and "over 4 objects of 2 splits." in text
 
 
+def test_the_error_against_the_number_of_support_views_is_drawn_for_runs_that_have_it(logdir, tmp_path):
+    runs = results.load_results([logdir], paper)
+    assert figures.draw_shots(runs) is None and results.by_shots(runs[:1]) == {}
+    for run, error in zip(runs, (4.0, 5.0, 6.0, 7.0), strict=False):
+        run["others"] = {"30_shots": {"meta_test_mse": error - 1}, "label_noise_quarters": {"meta_test_mse": 9.0}}
+        run["flags"]["update_batch_size"] = 15
+    first = results.group(runs)[0][1]
+    found = results.by_shots(first)
+    assert list(found) == [15, 30] and found[15] == [trial["test"] for trial in first]
+    figures.save_figure(figures.draw_shots(runs), tmp_path / "shots.png")
+    assert (tmp_path / "shots.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_methods_flag_and_label_noise_choose_rows(logdir):
     write_run(logdir, "np_bbb.beta-0.001.label_noise", 1, 2.0, "np_bbb", label_noise="uniform", data_dir="/x/pascal3d")
     rows = results.table(results.load_results([logdir], paper))
