@@ -25,6 +25,7 @@ from metalearn.cli import UserError, run_main
 from metalearn.files import atomic_path
 from metalearn.tasks import MetaBatch
 from pose_code import paper, views
+from pose_code.pose_dataset import reduce_images
 from pose_data.meshes import SUFFIXES, define_up_flag
 from pose_data.mujoco_render import find_models
 
@@ -41,16 +42,19 @@ class Prediction(NamedTuple):
     spread: np.ndarray | None
 
 
+def meta_batch(run, support, query):
+    """MetaBatch of one task, with the Views of an object as a restored run takes them; query labels are 0."""
+    dim_im, dim_y = run.flags["dim_im"], run.flags["dim_y"]
+    images = [reduce_images(part.images, dim_im)[None, ..., None] for part in (support, query)]
+    labels = (paper.LABEL_SCALE * support.labels[None, :, -dim_y:]).astype(np.float32)
+    return MetaBatch(images[0], labels, images[1], np.zeros((1, len(query.images), dim_y), np.float32))
+
+
 def predict(run, support, query, num_draws):
     """`Prediction` of a restored run for the Views `query` of an object after it has seen the Views `support`."""
     import tensorflow as tf
 
-    from pose_code.pose_dataset import reduce_images
-
-    dim_im, dim_y, learner = run.flags["dim_im"], run.flags["dim_y"], run.learner
-    images = [reduce_images(part.images, dim_im)[None, ..., None] for part in (support, query)]
-    labels = (paper.LABEL_SCALE * support.labels[None, :, -dim_y:]).astype(np.float32)
-    batch = MetaBatch(images[0], labels, images[1], np.zeros((1, len(query.images), dim_y), np.float32))
+    batch, learner = meta_batch(run, support, query), run.learner
     stochastic = learner.stochastic(run.weights)
     seeds = [tf.constant([0, draw]) for draw in range(num_draws if stochastic else 1)]
 
