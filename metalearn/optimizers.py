@@ -73,7 +73,7 @@ def unmoved(groups, before, steps):
     """
     found = []
     for (optimizer, variables), values in zip(groups, before, strict=True):
-        rate, decay = float(optimizer.learning_rate), optimizer.weight_decay or 0.0
+        rate, decay = float(optimizer.learning_rate.numpy()), optimizer.weight_decay or 0.0
         for variable, value in zip(variables, values, strict=True):
             expected, tolerance = value * (1.0 - rate * decay) ** steps, 1e-6 if decay else 0.0
             if rate and np.allclose(variable.numpy(), expected, rtol=tolerance, atol=0.0):

@@ -65,8 +65,9 @@ def assert_same_weights(logdir, other):
 
 @pytest.mark.parametrize("script", TINY)
 def test_two_replicas_train_to_the_weights_of_one(script, data_dir, tmp_path):
-    one = run(script, data_dir, tmp_path / "one")
-    two = run(script, data_dir, tmp_path / "two", "--strategy=mirrored", "--num_replicas=2")
+    averages = ["--ema_decay=0.5"]
+    one = run(script, data_dir, tmp_path / "one", *averages)
+    two = run(script, data_dir, tmp_path / "two", "--strategy=mirrored", "--num_replicas=2", *averages)
     assert one.returncode == two.returncode == 0, two.stderr
     assert_same_weights(tmp_path / "one", tmp_path / "two")
 
