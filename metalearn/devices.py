@@ -26,7 +26,7 @@ flags.DEFINE_enum(
 flags.DEFINE_integer(
     "num_replicas", None, "devices of --strategy=mirrored; unset: every GPU", lower_bound=1, upper_bound=256
 )
-flags.DEFINE_bool("jit_compile", False, "compile the training step with XLA; slower on a CPU")
+flags.DEFINE_bool("jit_compile", False, "compile the training step with XLA, which draws other noise; slower on a CPU")
 flags.DEFINE_integer(
     "num_threads", 0, "CPU threads of one operation; 0 lets TensorFlow choose", lower_bound=0, upper_bound=1024
 )
@@ -34,6 +34,8 @@ flags.DEFINE_integer(
 
 def configure():
     """Set TensorFlow up as the flags say, before anything else is asked of it. Returns the tf.distribute.Strategy."""
+    gpus = tf.config.list_physical_devices("GPU")
+    _refuse_what_xla_cannot(gpus)
     if FLAGS.num_threads:
         tf.config.threading.set_intra_op_parallelism_threads(FLAGS.num_threads)
         tf.config.threading.set_inter_op_parallelism_threads(FLAGS.num_threads)
@@ -41,13 +43,27 @@ def configure():
     tf.config.optimizer.set_experimental_options({"constant_folding": False})
     _disable_memory_optimizer()
     keras.config.set_dtype_policy(FLAGS.precision)
-    gpus = tf.config.list_physical_devices("GPU")
     print(f"TensorFlow {tf.__version__} on {len(gpus)} GPU" if gpus else f"TensorFlow {tf.__version__} on the CPU")
     if not gpus and os.environ.get("CUDA_VISIBLE_DEVICES") not in ("", "-1") and _lists_nvidia_gpus():
         print("warning: TensorFlow cannot use this machine's NVIDIA GPU; pip install 'tensorflow[and-cuda]'")
     if FLAGS.precision == "mixed_bfloat16" and not gpus and not _cpu_has_bfloat16():
         print("warning: this CPU has no bfloat16 arithmetic; --precision=float32 is several times faster here")
     return _make_strategy(len(gpus))
+
+
+def _refuse_what_xla_cannot(gpus):
+    if not FLAGS.jit_compile:
+        return
+    reasons = {
+        f"--num_trials={FLAGS.num_trials}": FLAGS.num_trials > 1 and "it compiles one trial at a time",
+        f"--strategy={FLAGS.strategy}": FLAGS.strategy and "it compiles for one device",
+        f"--precision={FLAGS.precision}": FLAGS.precision != "float32"
+        and not gpus
+        and "on a CPU it has no bfloat16 second derivatives",
+    }
+    for other, reason in reasons.items():
+        if reason:
+            raise UserError(f"--jit_compile with {other}: {reason}; leave one of them out")
 
 
 def is_chief(strategy):

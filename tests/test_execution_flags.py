@@ -1,0 +1,109 @@
+"""Flags that say how a run is computed, in pairs: the same numbers to rounding, or one line that says why not.
+
+With --jit_compile the noise is another: both scripts here have none.
+"""
+
+import csv
+import itertools
+
+import numpy as np
+import pytest
+from scripts import run_script
+
+from pose_data import pickles
+
+TINY = [
+    "--dim_im=16", "--update_batch_size=3", "--meta_batch_size=4", "--eval_episodes=1", "--num_theta_samples=1",
+    "--summary_every=1",
+]  # fmt: skip
+SCRIPTS = {
+    "maml_vanilla": ["--num_filters=4", "--dim_w=16", "--num_updates=1", "--test_num_updates=1"],
+    "np_vanilla": ["--dim_w=8", "--dim_z=8", "--dim_r=8", "--n_hidden_units_r=8", "--n_hidden_units_g=8"],
+}
+ITERATIONS = {"maml_vanilla": "--metatrain_iterations=2", "np_vanilla": "--num_updates=2"}
+OPTIONS = {
+    "precision": ["", "--precision=mixed_bfloat16"],
+    "jit": ["", "--jit_compile"],
+    "inner": ["--inner_loop=map", "--inner_loop=vectorized"],
+    "strategy": ["", "--strategy=mirrored --num_replicas=2"],
+    "trials": ["", "--num_trials=2"],
+    "call": ["", "--steps_per_call=2"],
+    "threads": ["--num_threads=1", "--num_threads=2"],
+}
+
+
+REFUSED = ["--num_trials=2", "--strategy=mirrored --num_replicas=2", "--precision=mixed_bfloat16"]  # with --jit_compile
+
+
+def covering_array(options):
+    """Rows (a value per option) in which each pair of values of two options occurs that is not refused: greedily, the
+    row with the most new pairs of all rows."""
+    rows, found = [row for row in itertools.product(*options.values()) if not is_refused(row)], []
+
+    def pairs(row):
+        return set(itertools.combinations(enumerate(row), 2))
+
+    missing = set().union(*map(pairs, rows))
+    while missing:
+        found.append(max(rows, key=lambda row: len(pairs(row) & missing)))
+        missing -= pairs(found[-1])
+    return found
+
+
+def is_refused(row):
+    return "--jit_compile" in row and any(value in row for value in REFUSED)
+
+
+def cases():
+    """(script, flags) of the covering arrays; a CNP has no inner loop."""
+    for script in SCRIPTS:
+        options = {name: values for name, values in OPTIONS.items() if name != "inner" or script.startswith("maml")}
+        for row in covering_array(options):
+            yield script, " ".join(filter(None, row))
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory):
+    folder, rng = tmp_path_factory.mktemp("data"), np.random.default_rng(0)
+    for name in ("train", "val"):
+        images = rng.integers(256, size=(5, 6, 16, 16)).astype(np.uint8)
+        pickles.dump([images, rng.random((5, 6, 3))], folder / f"{name}_data.pkl")
+    return folder
+
+
+def losses(logdir):
+    with open(next(logdir.glob("*trial-1/curve.csv")), newline="") as file:
+        return [float(row["metatrain_full_loss"]) for row in csv.DictReader(file)]
+
+
+def run(script, data_dir, logdir, flags):
+    return run_script(
+        "pose_code", script, f"--data_dir={data_dir}", f"--logdir={logdir}", *TINY, *SCRIPTS[script],
+        ITERATIONS[script], *flags.split(),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def plain(data_dir, tmp_path_factory):
+    """{script: losses of two steps without any of the flags}."""
+    found = {}
+    for script in SCRIPTS:
+        logdir = tmp_path_factory.mktemp(script)
+        assert run(script, data_dir, logdir, "--num_threads=1").returncode == 0
+        found[script] = losses(logdir)
+    return found
+
+
+@pytest.mark.parametrize("other", REFUSED)
+def test_what_xla_cannot_compile_is_refused_in_a_line(other, data_dir, tmp_path):
+    refused = run("maml_vanilla", data_dir, tmp_path / "logs", f"--jit_compile {other}")
+    (line,) = refused.stderr.splitlines()
+    assert refused.returncode == 1 and line.startswith(f"error: --jit_compile with {other.split()[0]}: ")
+    assert not (tmp_path / "logs").exists()
+
+
+@pytest.mark.parametrize("script, flags", list(cases()))
+def test_pairs_of_execution_flags_have_the_same_losses(script, flags, plain, data_dir, tmp_path):
+    done = run(script, data_dir, tmp_path, flags)
+    assert done.returncode == 0, done.stderr
+    np.testing.assert_allclose(losses(tmp_path), plain[script], rtol=3e-2 if "bfloat16" in flags else 2e-4)
