@@ -78,6 +78,7 @@ def is_chief(strategy):
 def _make_strategy(num_gpus):
     if FLAGS.strategy == "multi_worker":
         _check_cluster(os.environ.get("TF_CONFIG", ""))
+        print("waiting for all workers of TF_CONFIG to start", flush=True)
         strategy = tf.distribute.MultiWorkerMirroredStrategy()
     elif FLAGS.strategy == "mirrored":
         kind, number = "GPU" if num_gpus else "CPU", FLAGS.num_replicas or num_gpus or 1

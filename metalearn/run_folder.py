@@ -57,6 +57,7 @@ class RunFolder:
     def __init__(self, folder, number, method, iterations_flag, tasks=()):
         """tasks: the training and the held-out tasks; where they have a `fingerprint`, a run keeps to it."""
         self.folder, self.number, self.method, self.iterations_flag = folder, number, method, iterations_flag
+        _check_texts()
         self.data = [part.fingerprint for part in tasks if hasattr(part, "fingerprint")]
         self.flags = {flag.name: flag.value for flag in own_flags()} | {"trial": number, "num_trials": 1}
         self.step, self.seconds, self.checkpoint = 0, 0.0, None
@@ -112,7 +113,7 @@ class RunFolder:
         if not result.exists():
             return False
         try:
-            written = json.loads(result.read_text())
+            written = json.loads(result.read_text(encoding="utf-8"))
             before = _with_new_flags(written["flags"])
         except (ValueError, KeyError, TypeError) as error:
             raise UserError(f"{result}: damaged ({error!r}); delete it to have it written again") from None
@@ -238,6 +239,18 @@ def own_flags():
     return sorted((flag for flag in own if flag.name != "train"), key=lambda flag: flag.name)
 
 
+def _check_texts():
+    """Raises UserError for a text that a flag file cannot hold, or TensorBoard not write to."""
+    for flag in own_flags():
+        value = flag.value if isinstance(flag.value, str) else ""
+        is_text = value == value.encode(errors="ignore").decode()
+        if value != value.strip() or len(value.splitlines()) > 1 or not is_text:
+            raise UserError(
+                f"--{flag.name}={value!r}: give one without a newline and without blanks at its ends, that is text in "
+                "this locale (LC_ALL=C.UTF-8 has all)"
+            )
+
+
 def _with_new_flags(values):
     """Flags of an earlier run; those that the script has got since are as that run was, mostly at their defaults."""
     before = {name: value(values) if callable(value) else value for name, value in BEFORE.items()}
@@ -253,4 +266,4 @@ def versions():
 def write_text(path, text):
     """Write a small file whole or not at all."""
     with atomic_path(path) as temporary:
-        temporary.write_text(text)
+        temporary.write_text(text, encoding="utf-8")

@@ -4,13 +4,16 @@ import csv
 import fcntl
 import importlib
 import json
+import os
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from absl import flags
 from absl.testing import flagsaver
-from scripts import run_script
+from scripts import REPO, run_script
 
 from metalearn import checkpoints, sweep
 from metalearn.run_folder import _Curve
@@ -128,6 +131,24 @@ def test_a_flagfile_replays_a_run_with_one_change_and_train_false_only_evaluates
     other = json.loads((tmp_path / "np_bbb.beta-0.5.update_lr-0.0005.trial-1" / "result.json").read_text())["flags"]
     same = json.loads((folder / "result.json").read_text())["flags"]
     assert {name for name in same if same[name] != other[name]} == {"beta", "eval_episodes"}
+
+
+@pytest.mark.parametrize("name", ["logs\n", " logs", "logs\udcff"])
+def test_a_folder_that_no_flag_file_or_tensorboard_can_name_is_refused(name, data_dir, tmp_path):
+    refused = run("np_vanilla", data_dir, tmp_path / "a", f"--logdir={tmp_path}/{name}")
+    if name == " logs":  # a blank within is nothing special
+        assert refused.returncode == 0 and (tmp_path / name).is_dir()
+        refused = run("np_vanilla", data_dir, tmp_path / "a", f"--logdir={tmp_path}/logs ")
+    (line,) = refused.stderr.splitlines()
+    assert refused.returncode == 1 and line.startswith("error: --logdir='") and "without a newline" in line
+
+
+def test_another_keras_backend_of_the_user_s_is_not_taken(data_dir, tmp_path):
+    command = [sys.executable, "-m", "pose_code.np_vanilla", f"--data_dir={data_dir}", f"--logdir={tmp_path}"]
+    command += ["--dim_im=16", "--update_batch_size=3", "--num_updates=0", "--eval_episodes=1"]
+    environment = {**os.environ, "KERAS_BACKEND": "torch"}
+    done = subprocess.run(command, cwd=REPO, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0 and "meta-test MSE" in done.stdout, done.stderr
 
 
 def test_a_run_keeps_to_its_data(data_dir, tmp_path):
