@@ -15,10 +15,11 @@ from metalearn.files import atomic_path
 
 
 def pyplot():
-    """Matplotlib's pyplot without a screen, imported when something is drawn."""
+    """Matplotlib's pyplot, imported when something is drawn; without a screen, unless a notebook has it already."""
     import matplotlib
 
-    matplotlib.use("Agg")
+    if "matplotlib.pyplot" not in sys.modules:
+        matplotlib.use("Agg")
     import matplotlib.pyplot
 
     return matplotlib.pyplot

@@ -36,7 +36,7 @@ class Views(NamedTuple):
 
 
 class Model(NamedTuple):
-    """A CAD model to render."""
+    """A CAD model to render, turned about the middle of its bounding box."""
 
     path: Path
     num_views: int
@@ -60,8 +60,12 @@ def _render(task):
 
     path, i, model = task
     angles = view_angles(model.seed, path.parent.name, path.stem, model.num_views)
+    triangles = read_triangles(path, model.up)
+    corners = triangles.reshape(-1, 3)
+    # A model far from its own origin would swing out of the picture; the training data's are around theirs.
+    triangles = triangles - [*(corners.min(axis=0) + corners.max(axis=0))[:2] / 2, 0.0]
     try:
-        drawn = scene.Scene(read_triangles(path, model.up), RENDER_SIZE, model.cull_faces)
+        drawn = scene.Scene(triangles, RENDER_SIZE, model.cull_faces)
     except ValueError as error:
         raise UserError(f"{path}: cannot be drawn ({error})") from None
     views = [Image.fromarray(drawn.render(angle)[:, :, 0]) for angle in angles]
