@@ -56,22 +56,18 @@ def write(path, runs):
 
 
 def _table(rows):
+    summaries = [name for name in paper.OBJECTIVE.summaries if any(row[name] is not None for row in rows)]
     columns = (
-        "method",
-        "meta-test",
-        "the paper",
-        "training objects",
-        "shuffled support",
-        "trials",
-        "iterations",
-        "min",
-    )
+        "method", "meta-test", "the paper", "training objects", "shuffled support",
+        *(name.replace("_", " ") for name in summaries), "trials", "iterations", "min",
+    )  # fmt: skip
     lines = ["<table><tr>" + "".join(f"<th>{column}</th>" for column in columns) + "</tr>"]
     for row in rows:
         cells = (
             row["method"], results.mean_std(row["mean"], row["std"]),
             results.mean_std(row["paper_mean"], row["paper_std"]), f"{row['train_mean']:.2f}",
-            f"{row['shuffled_mean']:.2f}", row["trials"], f"{row['iterations']:,}", f"{row['minutes']:.1f}",
+            f"{row['shuffled_mean']:.2f}", *("-" if row[name] is None else f"{row[name]:.2f}" for name in summaries),
+            row["trials"], f"{row['iterations']:,}", f"{row['minutes']:.1f}",
         )  # fmt: skip
         lines.append("<tr>" + "".join(f"<td>{html.escape(str(cell))}</td>" for cell in cells) + "</tr>")
     data = ", ".join(sorted({f"{row['data']}, preset {row['preset']}" for row in rows}))

@@ -7,7 +7,7 @@ from scripts import REPO
 BOOK = REPO / "docs/tour.ipynb"
 SMALLER = {
     "NUM_OBJECTS, NUM_QUERIES, MOST_SHOTS = 6, 15, 30": "NUM_OBJECTS, NUM_QUERIES, MOST_SHOTS = 2, 4, 15",
-    "STEPS = [0, 1, 2, 5, 10, 20, 40]": "STEPS = [0, 5]",
+    "STEPS = [0, 1, 2, 5, 10, 20, 40]": "STEPS = [0, 20]",
     "SHOTS = [1, 2, 5, 10, 15, 30]": "SHOTS = [2, 15]",
 }
 
@@ -18,7 +18,7 @@ def test_the_notebook_runs_and_its_learner_adapts(tmp_path):
         for setting, smaller in SMALLER.items():
             cell.source = cell.source.replace(setting, smaller)
         cell.source = cell.source.replace('ROOT / "work_dir/tour"', f'Path("{tmp_path}")')
-    book.cells.append(nbformat.v4.new_code_cell("assert by_steps[-1].mean() < 0.7 * by_steps[0].mean()"))
+    book.cells.append(nbformat.v4.new_code_cell("assert by_steps[-1].mean() < 0.8 * by_steps[0].mean()"))
     nbclient.NotebookClient(book, timeout=300, resources={"metadata": {"path": BOOK.parent}}).execute()
     assert all(setting in str(nbformat.read(BOOK, as_version=4)) for setting in SMALLER)
 
