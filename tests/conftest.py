@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
+import tiny
 
 _COUNTED = ("kills", "inputs")
 
@@ -14,6 +15,12 @@ _COUNTED = ("kills", "inputs")
 def pytest_addoption(parser):
     parser.addoption("--rounds", type=int, default=1, help="multiplies what the fault tests try")
     parser.addoption("--counts", help="JSON file for the counts; those of tests that are not run now stay in it")
+
+
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory):
+    """tiny.write_data's."""
+    return tiny.write_data(tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture

@@ -8,20 +8,12 @@ import sys
 
 import numpy as np
 import pytest
+import tiny
 from scripts import REPO
-
-from pose_data import pickles
 
 EXTENDING = (REPO / "docs/extending.md").read_text()
 DIFFS = re.findall(r"```diff\n(.*?)```", EXTENDING, re.DOTALL)
-POSES = [
-    "--data_dir=.",
-    "--dim_im=16",
-    "--update_batch_size=3",
-    "--meta_batch_size=2",
-    "--eval_episodes=1",
-    "--logdir=l",
-]
+POSES = ["--data_dir=.", "--logdir=l"]
 
 
 @pytest.fixture
@@ -32,10 +24,7 @@ def copy(tmp_path):
     for name in ("pyproject.toml", "run.sh"):
         shutil.copy(REPO / name, tmp_path)
     shutil.copytree(REPO / "pose_data", tmp_path / "pose_data", ignore=shutil.ignore_patterns("cad_*", "mesh*"))
-    rng = np.random.default_rng(0)
-    for name in ("train", "val"):
-        images = rng.integers(256, size=(3, 6, 16, 16)).astype(np.uint8)
-        pickles.dump([images, rng.random((3, 6, 3))], tmp_path / f"{name}_data.pkl")
+    tiny.write_data(tmp_path)
     return tmp_path
 
 
@@ -55,7 +44,7 @@ def trained(folder, script, *arguments):
 
 def test_the_regularizer(copy):
     applied(DIFFS[0], copy)
-    flags = [*POSES, "--num_updates=2", "--num_theta_samples=1", "--free_nats=1e9"]
+    flags = [*tiny.TINY, *POSES, "--num_updates=2", "--free_nats=1e9"]
     name, _, _ = trained(copy, "pose_code.np_bbb", f"--flagfile={copy}/presets/quick/np_bbb.cfg", *flags)
     assert "free_nats-1e+09" in name
     curve = (copy / "l" / name / "curve.csv").read_text().splitlines()
@@ -65,8 +54,7 @@ def test_the_regularizer(copy):
 
 def test_the_method(copy):
     applied(DIFFS[1], copy)
-    tiny = ["--dim_w=16", "--num_filters=4", "--num_updates=2", "--test_num_updates=2", "--metatrain_iterations=2"]
-    name, result, errors = trained(copy, "pose_code.reptile", *POSES, *tiny)
+    name, result, errors = trained(copy, "pose_code.reptile", *POSES, *tiny.of_script("reptile", 2))
     assert name == "reptile.meta_lr-0.5.update_lr-0.002.trial-1" and np.isfinite(result["meta_test_mse"])
     assert "no gradient" not in errors
 

@@ -5,12 +5,13 @@ import re
 
 import numpy as np
 import pytest
+import tiny
 from PIL import Image
 from scripts import Fork, run_script
 
 from metalearn.export import export
 from pose_code import paper
-from pose_data import pickles, rotate_folder
+from pose_data import rotate_folder
 
 WEDGE = (
     "OFF\n6 8 0\n0 0 0\n2 0 0\n0 1 0\n0 0 1\n2 0 1\n0 1 .5\n"
@@ -20,38 +21,15 @@ _TURNS = np.arange(40) * 2 * np.pi / 40
 COIN = "OFF\n80 42 0\n" + "".join(f"{np.cos(a):.4f} {np.sin(a):.4f} {z}\n" for z in (0, 0.3) for a in _TURNS)
 COIN += "".join(f"4 {i} {(i + 1) % 40} {(i + 1) % 40 + 40} {i + 40}\n" for i in range(40))
 COIN += " ".join(map(str, [40, *range(39, -1, -1)])) + "\n" + " ".join(map(str, [40, *range(40, 80)])) + "\n"
-TINY = {
-    "maml_bbb": [
-        "--dim_w=16",
-        "--num_filters=4",
-        "--num_updates=1",
-        "--test_num_updates=2",
-        "--metatrain_iterations=2",
-    ],
-    "np_bbb": [
-        "--dim_w=8",
-        "--dim_z=8",
-        "--dim_r=8",
-        "--n_hidden_units_r=8",
-        "--n_hidden_units_g=8",
-        "--num_updates=2",
-    ],
-}
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    """{script: run folder} of both families, on random images of 16x16."""
-    folder, rng = tmp_path_factory.mktemp("runs"), np.random.default_rng(0)
-    for name in ("train", "val"):
-        images = rng.integers(256, size=(3, 6, 16, 16)).astype(np.uint8)
-        pickles.dump([images, rng.random((3, 6, 3))], folder / f"{name}_data.pkl")
-    found = {}
-    for script, tiny in TINY.items():
-        done = run_script(
-            "pose_code", script, f"--data_dir={folder}", f"--logdir={folder / script}", "--dim_im=16",
-            "--update_batch_size=3", "--meta_batch_size=2", "--eval_episodes=1", *tiny,
-        )  # fmt: skip
+def runs(data_dir, tmp_path_factory):
+    """{script: run folder} of both families."""
+    folder, found = tmp_path_factory.mktemp("runs"), {}
+    for script in ("maml_bbb", "np_bbb"):
+        folders = [f"--data_dir={data_dir}", f"--logdir={folder / script}"]
+        done = run_script("pose_code", script, *folders, *tiny.of_script(script, 2))
         assert done.returncode == 0, done.stderr
         (found[script],) = (folder / script).iterdir()
     return found

@@ -4,35 +4,24 @@ import json
 
 import numpy as np
 import pytest
+import tiny
 from scripts import Fork, run_script
 
 from metalearn import checkpoints, evaluation
 from metalearn.cli import UserError
 from metalearn.restore import restore
-from pose_code.pose_dataset import PoseSplit
-from pose_data import pickles
-
-RUNS = {
-    "np_bbb": ["--dim_w=8", "--dim_z=8", "--dim_r=8", "--n_hidden_units_r=8", "--n_hidden_units_g=8"],
-    "maml_ib": ["--dim_w=16", "--num_filters=4", "--num_updates=1", "--test_num_updates=2"],
-}
-ITERATIONS = {"np_bbb": "num_updates", "maml_ib": "metatrain_iterations"}
+from pose_code.pose_learners import load_splits
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    """{script: run folder} of both families, and the data."""
-    folder, rng = tmp_path_factory.mktemp("runs"), np.random.default_rng(0)
-    for name in ("train", "val"):
-        images = rng.integers(256, size=(3, 6, 16, 16)).astype(np.uint8)
-        pickles.dump([images, rng.random((3, 6, 3))], folder / f"{name}_data.pkl")
-    found = {}
-    for script, tiny in RUNS.items():
-        done = run_script(
-            "pose_code", script, f"--data_dir={folder}", f"--logdir={folder / script}", "--dim_im=16",
-            "--update_batch_size=3", "--meta_batch_size=2", "--eval_episodes=1", "--num_theta_samples=2",
-            f"--{ITERATIONS[script]}=2", *tiny,
-        )  # fmt: skip
+def runs(data_dir, tmp_path_factory):
+    """{script: run folder} of both families."""
+    folder, found = tmp_path_factory.mktemp("runs"), {}
+    for script in ("np_bbb", "maml_ib"):
+        flags = [*tiny.of_script(script, 2), "--num_theta_samples=2", "--test_num_updates=2"][
+            : -1 if script == "np_bbb" else None
+        ]
+        done = run_script("pose_code", script, f"--data_dir={data_dir}", f"--logdir={folder / script}", *flags)
         assert done.returncode == 0, done.stderr
         (found[script],) = (folder / script).iterdir()
     return found
@@ -45,7 +34,7 @@ def restored_errors(folders):
     assert cnp  # its flags are its own
     for folder in folders:
         run = restore(folder)
-        split = PoseSplit(folder.parents[1] / "val_data.pkl", 16, 1, 1, run.flags["update_batch_size"])
+        _, split = load_splits(run.flags)
         settings = {"seed": 0, "episodes": 1, "num_draws": 2, "batch_size": 2}
         errors = evaluation.evaluate(run.learner.objective, run.predict, split, **settings).errors
         print(json.dumps([run.script.__name__, *map(float, errors)]))

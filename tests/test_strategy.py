@@ -7,37 +7,20 @@ import socket
 
 import numpy as np
 import pytest
+import tiny
 from scripts import run_script
 
-from pose_data import pickles
-
-TINY = {
-    "np_ib": ["--dim_z=8", "--dim_r=8", "--n_hidden_units_r=8", "--n_hidden_units_g=8", "--num_updates=4"],
+OWN = {
+    "np_ib": [],
     # without batch norm, before which a bias has no gradient but rounding, which Adam makes steps of
-    "maml_bbb": [
-        "--num_filters=4", "--test_num_updates=1", "--num_updates=1", "--metatrain_iterations=4", "--var=-3",
-        "--rho_lr=0.002",
-        "--norm=none",
-        "--optimizer=sgd", "--clip_norm=1",
-    ],
-}  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def data_dir(tmp_path_factory):
-    folder, rng = tmp_path_factory.mktemp("data"), np.random.default_rng(0)
-    for name in ("train", "val"):
-        images = rng.integers(256, size=(4, 6, 16, 16)).astype(np.uint8)
-        pickles.dump([images, rng.random((4, 6, 3))], folder / f"{name}_data.pkl")
-    return folder
+    "maml_bbb": ["--var=-3", "--rho_lr=0.002", "--norm=none", "--optimizer=sgd", "--clip_norm=1"],
+}
 
 
 def run(script, data_dir, logdir, *flags, **variables):
-    return run_script(
-        "pose_code", script, f"--data_dir={data_dir}", f"--logdir={logdir}", "--dim_im=16", "--dim_w=16",
-        "--update_batch_size=3", "--meta_batch_size=4", "--eval_episodes=1", "--num_theta_samples=1",
-        "--summary_every=2", "--num_threads=1", *TINY[script], *flags, **variables,
-    )  # fmt: skip
+    settings = [*tiny.of_script(script, 4), "--meta_batch_size=4", "--summary_every=2", *OWN[script]]
+    folders = [f"--data_dir={data_dir}", f"--logdir={logdir}"]
+    return run_script("pose_code", script, *folders, *settings, *flags, **variables)
 
 
 def run_workers(script, data_dir, logdir, *flags):
@@ -63,7 +46,7 @@ def assert_same_weights(logdir, other):
             np.testing.assert_allclose(first[name], second[name], rtol=1e-3, atol=2e-4, err_msg=name)
 
 
-@pytest.mark.parametrize("script", TINY)
+@pytest.mark.parametrize("script", OWN)
 def test_two_replicas_train_to_the_weights_of_one(script, data_dir, tmp_path):
     averages = ["--ema_decay=0.5"]
     one = run(script, data_dir, tmp_path / "one", *averages)

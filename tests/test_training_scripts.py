@@ -11,6 +11,7 @@ import sys
 
 import numpy as np
 import pytest
+import tiny
 from absl import flags
 from absl.testing import flagsaver
 from scripts import REPO, run_script
@@ -19,18 +20,7 @@ from metalearn import checkpoints, sweep
 from metalearn.run_folder import _Curve
 from pose_data import pickles
 
-TINY_MAML = ["--num_filters=4", "--dim_w=16", "--test_num_updates=2", "--metatrain_iterations=4"]
-TINY_NP = ["--dim_w=8", "--dim_z=8", "--dim_r=8", "--n_hidden_units_r=8", "--n_hidden_units_g=8", "--num_updates=4"]
-TINY = {
-    "maml_vanilla": [*TINY_MAML, "--num_updates=1"],
-    "maml_bbb": [*TINY_MAML, "--num_updates=1"],
-    "maml_ib": [*TINY_MAML, "--num_updates=1"],
-    "finetune": TINY_MAML,
-    "np_vanilla": TINY_NP,
-    "np_bbb": TINY_NP,
-    "np_ib": TINY_NP,
-    "np_all_bbb": TINY_NP,
-}
+SCRIPTS = ("maml_vanilla", "maml_bbb", "maml_ib", "finetune", "np_vanilla", "np_bbb", "np_ib", "np_all_bbb")
 DECAY = {"np_vanilla": ["--weight_decay"]}  # optimizer state of its own to come back
 RUN_NAMES = {
     "maml_vanilla": "maml_vanilla.meta_lr-0.0005.update_lr-0.002.beta-0.001.trial-1",
@@ -49,22 +39,11 @@ RESULT_KEYS = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def data_dir(tmp_path_factory):
-    folder, rng = tmp_path_factory.mktemp("data"), np.random.default_rng(0)
-    for name, objects in (("train", 5), ("val", 3)):
-        images = rng.integers(256, size=(objects, 6, 16, 16)).astype(np.uint8)
-        pickles.dump([images, rng.random((objects, 6, 3))], folder / f"{name}_data.pkl")
-    return folder
-
-
 def run(script, data_dir, logdir, *flags):
     """Run a script as a user does, from inside pose_code."""
-    return run_script(
-        "pose_code", script, f"--data_dir={data_dir}", f"--logdir={logdir}", "--dim_im=16",
-        "--update_batch_size=3", "--meta_batch_size=2", "--eval_episodes=2", "--num_theta_samples=2",
-        "--summary_every=1", "--checkpoint_every=2", "--num_threads=1", *TINY[script], *flags,
-    )  # fmt: skip
+    evaluation = ["--eval_episodes=2", "--num_theta_samples=2", "--checkpoint_every=2"]
+    folders = [f"--data_dir={data_dir}", f"--logdir={logdir}"]
+    return run_script("pose_code", script, *folders, *tiny.of_script(script, 4), *evaluation, *flags)
 
 
 def read_curve(folder):
@@ -72,7 +51,7 @@ def read_curve(folder):
         return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
 
 
-@pytest.mark.parametrize("script", TINY)
+@pytest.mark.parametrize("script", SCRIPTS)
 def test_script_trains_and_evaluates(script, data_dir, tmp_path):
     whole = run(script, data_dir, tmp_path, *DECAY.get(script, []))
     assert whole.returncode == 0, whole.stderr

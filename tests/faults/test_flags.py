@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from absl import flags
 from scripts import Fork, run_script
-from tiny_runs import TINY_MAML, TINY_NP, TINY_SINUSOID
+from tiny import TINY_FINETUNE, TINY_MAML, TINY_NP, TINY_SINUSOID
 
 SCRIPTS = {
     "pose_code/np_bbb": [*TINY_NP, "--num_updates=2"],
     "pose_code/maml_bbb": [*TINY_MAML, "--metatrain_iterations=2"],
     "pose_code/maml_ib": [*TINY_MAML, "--metatrain_iterations=2"],
-    "pose_code/finetune": [*TINY_MAML[:-2], "--metatrain_iterations=2", "--test_num_updates=1"],
+    "pose_code/finetune": [*TINY_FINETUNE, "--metatrain_iterations=2"],
     "sinusoid/maml": [*TINY_SINUSOID, "--metatrain_iterations=2", "--regularizer=activations"],
     "sinusoid/cnp": [*TINY_SINUSOID, "--num_updates=2", "--regularizer=weights"],
 }

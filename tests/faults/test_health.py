@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from cad_folder import REPO, lopsided_mesh
 from scripts import run_script, start_script
-from tiny_runs import TINY_MAML, TINY_NP, all_files, records, wait_for
+from tiny import TINY_MAML, TINY_NP
+from tiny_runs import all_files, records, wait_for
 
 from metalearn import checkpoints
 

@@ -6,14 +6,8 @@ import time
 
 import numpy as np
 from tensorflow.python.summary.summary_iterator import summary_iterator
+from tiny import TINY_MAML, TINY_NP, TINY_SINUSOID
 
-TINY = [
-    "--dim_im=16", "--update_batch_size=3", "--meta_batch_size=2", "--eval_episodes=1", "--num_theta_samples=1",
-    "--summary_every=1", "--checkpoint_every=1", "--num_threads=1",
-]  # fmt: skip
-TINY_NP = [*TINY, "--dim_w=8", "--dim_z=8", "--dim_r=8", "--n_hidden_units_r=8", "--n_hidden_units_g=8"]
-TINY_MAML = [*TINY, "--num_filters=4", "--dim_w=16", "--num_updates=1", "--test_num_updates=1"]
-TINY_SINUSOID = ["--update_batch_size=3", "--num_theta_samples=1", "--summary_every=1", "--checkpoint_every=1"]
 TRAINING = {
     "pose_code/np_bbb": [*TINY_NP, "--num_updates=12"],
     "pose_code/maml_bbb": [*TINY_MAML, "--metatrain_iterations=12"],
