@@ -33,7 +33,7 @@ def flags_settings(stochastic):
 
 class Evaluation(NamedTuple):
     """errors: float [tasks], over a task's episodes; pre_error: mean error on the support sets before adapting, None if
-    undefined; points: the objective's point_error of every query point, empty without one."""
+    undefined; points: float [episodes x query points], the objective's point_error of each, empty without one."""
 
     errors: np.ndarray
     pre_error: float | None
@@ -74,11 +74,18 @@ def evaluate(objective, predict, tasks, *, seed, episodes, num_draws, batch_size
     return Evaluation(errors, float(np.mean(pre_errors)) if pre_errors else None, np.concatenate(points or [[]]))
 
 
-def _predict(objective, predict, batch, seed, num_draws):
-    """Predictions [tasks, n, dim_y] averaged over draws of theta, and each draw's error before adapting, if defined."""
+def predict_draws(predict, batch, seed, num_draws):
+    """A list of predictions [tasks, n, dim_y], one per draw of theta, as arrays, and of each draw's error before
+    adapting, empty where it is not defined. predict: as in `evaluate`."""
     draws = [predict(batch, tf.constant([seed, draw], tf.int32)) for draw in range(num_draws)]
-    average = objective.average([predictions.numpy() for predictions, _ in draws])
-    return average, [float(pre_error) for _, pre_error in draws if pre_error is not None]
+    predictions = [prediction.numpy() for prediction, _ in draws]
+    return predictions, [float(pre_error) for _, pre_error in draws if pre_error is not None]
+
+
+def _predict(objective, predict, batch, seed, num_draws):
+    """`predict_draws`, averaged over draws: [tasks, n, dim_y], and the errors before adapting."""
+    predictions, pre_errors = predict_draws(predict, batch, seed, num_draws)
+    return objective.average(predictions), pre_errors
 
 
 def examples(objective, predict, tasks, *, seed, num_draws, batch_size, num_points=4, **_):

@@ -54,18 +54,19 @@ def predict(run, support, query, num_draws):
     """`Prediction` of a restored run for the Views `query` of an object after it has seen the Views `support`."""
     import tensorflow as tf
 
+    from metalearn.evaluation import predict_draws  # it brings TensorFlow
+
     batch, learner = meta_batch(run, support, query), run.learner
     stochastic = learner.stochastic(run.weights)
-    seeds = [tf.constant([0, draw]) for draw in range(num_draws if stochastic else 1)]
 
     def degrees(predict):
-        draws = [predict(batch, seed) for seed in seeds]
-        angles = [predictions.numpy()[0, :, -1] * 360.0 / paper.LABEL_SCALE for predictions, _ in draws]
-        return learner.objective.average(angles), np.std(angles, axis=0) if stochastic else None, draws[0][1]
+        draws, pre_errors = predict_draws(predict, batch, 0, num_draws if stochastic else 1)
+        angles = [predictions[0, :, -1] * 360.0 / paper.LABEL_SCALE for predictions in draws]
+        return learner.objective.average(angles), np.std(angles, axis=0) if stochastic else None, pre_errors
 
-    after, spread, pre_error = degrees(run.predict)
+    after, spread, pre_errors = degrees(run.predict)
     before = None
-    if pre_error is not None:  # a learner with an inner loop
+    if pre_errors:  # a learner with an inner loop
         before, _, _ = degrees(functools.partial(run.predict, num_updates=tf.constant(0)))
     return Prediction(None if query.labels is None else query.degrees(), before, after, spread)
 

@@ -9,6 +9,8 @@ Command: python predictions.py --logdir=LOGDIR/released --figure7=FILE.png --fig
 Cost: half a minute.
 """
 
+import functools
+
 from absl import flags
 
 from metalearn import figures, results
@@ -37,10 +39,12 @@ def predictions(run, batch, num_updates=None):
     """[tasks, n] of a restored run, averaged over draws of theta; num_updates: inner steps of a MAML."""
     import tensorflow as tf
 
+    from metalearn.evaluation import predict_draws
+
     options = {} if num_updates is None else {"num_updates": tf.constant(num_updates)}
-    draws = range(DRAWS if run.learner.stochastic(run.weights) else 1)
-    drawn = [run.predict(batch, tf.constant([SEED, draw]), **options)[0].numpy()[..., 0] for draw in draws]
-    return run.learner.objective.average(drawn)
+    num_draws = DRAWS if run.learner.stochastic(run.weights) else 1
+    draws, _ = predict_draws(functools.partial(run.predict, **options), batch, SEED, num_draws)
+    return run.learner.objective.average(draws)[..., 0]
 
 
 def restored(folders, family):

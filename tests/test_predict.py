@@ -26,13 +26,8 @@ COIN += " ".join(map(str, [40, *range(39, -1, -1)])) + "\n" + " ".join(map(str, 
 @pytest.fixture(scope="module")
 def runs(data_dir, tmp_path_factory):
     """{script: run folder} of both families."""
-    folder, found = tmp_path_factory.mktemp("runs"), {}
-    for script in ("maml_bbb", "np_bbb"):
-        folders = [f"--data_dir={data_dir}", f"--logdir={folder / script}"]
-        done = run_script("pose_code", script, *folders, *tiny.of_script(script, 2))
-        assert done.returncode == 0, done.stderr
-        (found[script],) = (folder / script).iterdir()
-    return found
+    folder = tmp_path_factory.mktemp("runs")
+    return {script: tiny.trained(script, data_dir, folder / script) for script in ("maml_bbb", "np_bbb")}
 
 
 def predict(run, *arguments):

@@ -58,6 +58,14 @@ def test_tables_2_and_3_are_those_of_the_kept_runs():
         assert_table_is_kept(RESULTS, logdir, out, methods)
 
 
+def test_the_readme_s_numbers_of_table_2_are_the_kept_ones():
+    rows = results.table(results.load_results([REPO / "results/pascal3d/released/small"], paper))
+    text = re.sub(r"\s+", " ", README)
+    assert [row["method"] for row in rows] == ["MAML + weight decay", "MR-MAML (W)", "CNP", "MR-CNP (W)"]
+    for row in rows[1:]:
+        assert f"{row['method'].replace(' (', '(')} {results.mean_std(row['mean'], row['std'])} (" in text
+
+
 def test_the_first_table_and_that_of_both_initial_weights_are_those_of_the_kept_runs():
     assert_table_is_kept(README, "results/embedded/quick", "results/quick")
     assert_table_is_kept(RESULTS, "results/pascal3d/init", "results/init")

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import tiny
-from scripts import Fork, run_script
+from scripts import Fork
 
 from metalearn import checkpoints, evaluation
 from metalearn.cli import UserError
@@ -16,15 +16,11 @@ from pose_code.pose_learners import load_splits
 @pytest.fixture(scope="module")
 def runs(data_dir, tmp_path_factory):
     """{script: run folder} of both families."""
-    folder, found = tmp_path_factory.mktemp("runs"), {}
-    for script in ("np_bbb", "maml_ib"):
-        flags = [*tiny.of_script(script, 2), "--num_theta_samples=2", "--test_num_updates=2"][
-            : -1 if script == "np_bbb" else None
-        ]
-        done = run_script("pose_code", script, f"--data_dir={data_dir}", f"--logdir={folder / script}", *flags)
-        assert done.returncode == 0, done.stderr
-        (found[script],) = (folder / script).iterdir()
-    return found
+    folder, draws = tmp_path_factory.mktemp("runs"), "--num_theta_samples=2"
+    return {
+        "np_bbb": tiny.trained("np_bbb", data_dir, folder / "np_bbb", draws),
+        "maml_ib": tiny.trained("maml_ib", data_dir, folder / "maml_ib", draws, "--test_num_updates=2"),
+    }
 
 
 def restored_errors(folders):

@@ -1,6 +1,7 @@
 """Settings and data with which a training run takes seconds."""
 
 import numpy as np
+from scripts import run_script
 
 from pose_data import pickles
 
@@ -19,6 +20,15 @@ def of_script(script, iterations):
     if script.startswith("np"):
         return [*TINY_NP, f"--num_updates={iterations}"]
     return [*(TINY_FINETUNE if script == "finetune" else TINY_MAML), f"--metatrain_iterations={iterations}"]
+
+
+def trained(script, data_dir, logdir, *flags):
+    """The run folder of a pose script's run of two iterations, the only one below `logdir`."""
+    folders = [f"--data_dir={data_dir}", f"--logdir={logdir}"]
+    done = run_script("pose_code", script, *folders, *of_script(script, 2), *flags)
+    assert done.returncode == 0, done.stderr
+    (folder,) = logdir.iterdir()
+    return folder
 
 
 def write_data(folder):
