@@ -10,7 +10,7 @@ import math
 
 
 def encoder_layers(dim_im, dim_code):
-    """networks.image_encoder, for one image: [conv0, conv1, conv2, code]."""
+    """image_networks.image_encoder, for one image: [conv0, conv1, conv2, code]."""
     sides = [dim_im]
     for _ in range(4):  # conv0, conv1, pool, conv2
         sides.append(-(-sides[-1] // 2))
@@ -23,7 +23,7 @@ def encoder_layers(dim_im, dim_code):
 
 
 def head_layers(dim_w, num_filters, dim_y=1):
-    """networks.conv_head without max_pool, for one point: [head0 ... head3, head_out]."""
+    """image_networks.conv_head without max_pool, for one point: [head0 ... head3, head_out]."""
     return [dim_w * 9 * 1 * num_filters, *[dim_w * 9 * num_filters**2] * 3, num_filters * dim_y]
 
 

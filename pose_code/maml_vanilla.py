@@ -13,8 +13,9 @@ Expect (the paper, Table 2): meta-test MSE 5.39 (1.31).
 
 from absl import flags
 
+from metalearn import image_networks
 from metalearn.cli import run_main
-from pose_code import networks, pose_learners
+from pose_code import pose_learners
 
 FLAGS = flags.FLAGS
 
@@ -23,7 +24,7 @@ def define_flags():
     pose_learners.define_maml_flags(meta_lr=5e-4, metatrain_iterations=10000, update_batch_size=10)
     pose_learners.define_weight_decay_flags(True)
     flags.DEFINE_enum(
-        "encoder", "paper", list(networks.ENCODERS),
+        "encoder", "paper", list(image_networks.ENCODERS),
         "where the encoder has ReLUs: after its convolutions, as in all other scripts, or after its dense layer",
     )  # fmt: skip
     pose_learners.define_flags_without_effect(conv=True, datasource="pose", extra="exp")

@@ -10,12 +10,12 @@ from pathlib import Path
 import tensorflow as tf
 from absl import flags
 
-from metalearn import layers, run_folder, training
+from metalearn import image_networks, layers, run_folder, training
 from metalearn.bayes_layers import define_theta_flag, gaussian_weights, point_weights
 from metalearn.cli import UserError, int_list
 from metalearn.maml import Maml
 from metalearn.neural_process import NeuralProcess, init_neural_process
-from pose_code import networks, paper
+from pose_code import paper
 from pose_code.pose_dataset import PoseSplit
 
 FLAGS = flags.FLAGS
@@ -166,12 +166,12 @@ def _others(val):
 
 
 def pose_maml(*, adapt_encoder, encoder="paper", bayesian_encoder=False, inner_loop=True, **kwargs):
-    """Maml on the pose networks with the flags' settings. encoder: a name in networks.ENCODERS. kwargs:
+    """Maml on the pose networks with the flags' settings. encoder: a name in image_networks.ENCODERS. kwargs:
     stochastic_code, beta, kl_on of Maml."""
 
     def init(rng):
         std_out = 1.0 if FLAGS.init == "released" else None
-        head, offsets = networks.init_conv_head(rng, FLAGS.dim_w, FLAGS.num_filters, FLAGS.dim_y, std_out)
+        head, offsets = image_networks.init_conv_head(rng, FLAGS.dim_w, FLAGS.num_filters, FLAGS.dim_y, std_out)
         encoder = _init_encoder(rng, bayesian_encoder, kwargs)
         return {"encoder": encoder, "head": point_weights(head), "offsets": point_weights(offsets)}
 
@@ -181,11 +181,11 @@ def pose_maml(*, adapt_encoder, encoder="paper", bayesian_encoder=False, inner_l
         objective=paper.OBJECTIVE,
         init=init,
         encode=functools.partial(
-            networks.image_encoder, conv=conv if adapt_encoder else layers.conv2d,
-            relu_after=networks.ENCODERS[encoder],
+            image_networks.image_encoder, conv=conv if adapt_encoder else layers.conv2d,
+            relu_after=image_networks.ENCODERS[encoder],
         ),
         predict_from_code=functools.partial(
-            networks.conv_head, norm=FLAGS.norm, max_pool=FLAGS.max_pool, conv=conv,
+            image_networks.conv_head, norm=FLAGS.norm, max_pool=FLAGS.max_pool, conv=conv,
             second_order_norm=not inner_loop or FLAGS.batch_norm_gradient == "exact",
         ),
         inner_loop=form,
@@ -220,7 +220,7 @@ def pose_np(*, bayesian_encoder=False, bayesian_decoder=False, released_init=Non
     return NeuralProcess(
         objective=paper.OBJECTIVE,
         init=init,
-        encode=networks.image_encoder,
+        encode=image_networks.image_encoder,
         num_hidden_r=len(hidden_r),
         num_hidden_g=len(hidden_g),
         deterministic=FLAGS.deterministic,
@@ -232,7 +232,7 @@ def pose_np(*, bayesian_encoder=False, bayesian_decoder=False, released_init=Non
 
 def _init_encoder(rng, bayesian, kwargs):
     dim_code = FLAGS.dim_w * (2 if kwargs.get("stochastic_code") else 1)
-    encoder = networks.init_image_encoder(rng, FLAGS.dim_im, dim_code)
+    encoder = image_networks.init_image_encoder(rng, FLAGS.dim_im, dim_code)
     return _posterior(encoder, rng) if bayesian else point_weights(encoder)
 
 

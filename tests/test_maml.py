@@ -11,7 +11,7 @@ from metalearn.bayes_layers import gaussian_weights, point_weights
 from metalearn.maml import Maml, adapt
 from metalearn.objectives import SQUARED_ERROR
 from metalearn.tasks import MetaBatch
-from pose_code import networks
+from metalearn import image_networks as networks
 
 SEED = tf.constant([3, 4])
 

@@ -13,7 +13,7 @@ from metalearn.maml import Maml
 from metalearn.neural_process import NeuralProcess, init_neural_process
 from metalearn.objectives import SQUARED_ERROR
 from metalearn.tasks import MetaBatch
-from pose_code import networks
+from metalearn import image_networks as networks
 
 TASKS, K, DIM_IM, DIM_W, FILTERS = 2, 3, 16, 16, 4
 FLAGS = {

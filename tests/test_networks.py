@@ -1,13 +1,13 @@
-"""Shapes, parameter counts and normalization of the pose networks."""
+"""Shapes, parameter counts and normalization of the networks on images."""
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from metalearn import image_networks as networks
 from metalearn import layers
 from metalearn.cli import UserError
-from pose_code import networks
 
 
 def count(weights):
