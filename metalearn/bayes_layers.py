@@ -103,6 +103,28 @@ def task_noise(shape, seed):
     return noise if num_replicas == 1 else noise[replica * shape[0] : (replica + 1) * shape[0]]
 
 
+def define_posterior_flags(var, rho_lr=None, beta=1e-3):
+    """Flags of meta-regularization on weights."""
+    flags.DEFINE_float("beta", beta, "beta in Eq. 5, factor of KL(q(theta) || N(0, I))", lower_bound=0.0)
+    flags.DEFINE_float("var", var, "start of rho, the posterior scale before softplus", -100.0, 100.0)
+    flags.DEFINE_float("rho_lr", rho_lr, "learning rate of rho; unset: that of the means", lower_bound=0.0)
+    define_theta_flag()
+
+
+def define_code_flags(beta=0.01):
+    """Flags of meta-regularization on activations."""
+    flags.DEFINE_float("beta", beta, "beta in Eq. 3, factor of KL(q(z*|x*) || N(0, I))", lower_bound=0.0)
+    define_kl_on_flag()
+
+
+def define_kl_on_flag():
+    """--kl_on of a script with a stochastic code."""
+    flags.DEFINE_enum(
+        "kl_on", "query", ("query", "support", "context"),
+        "whose code the KL is on: Eq. 3's query, or upstream's support; context is support",
+    )  # fmt: skip
+
+
 def define_theta_flag():
     """--theta_per of a script with a posterior."""
     flags.DEFINE_enum(

@@ -33,11 +33,11 @@ def flags_settings(stochastic):
 
 class Evaluation(NamedTuple):
     """errors: float [tasks], over a task's episodes; pre_error: mean error on the support sets before adapting, None if
-    undefined; points: float [episodes x query points], the objective's point_error of each, empty without one."""
+    undefined; points: dict name -> [episodes x query points], the objective's `points`, empty without these."""
 
     errors: np.ndarray
     pre_error: float | None
-    points: np.ndarray
+    points: dict
 
 
 def evaluate(objective, predict, tasks, *, seed, episodes, num_draws, batch_size, shuffle=False):
@@ -52,7 +52,7 @@ def evaluate(objective, predict, tasks, *, seed, episodes, num_draws, batch_size
       shuffle: permute each support set's labels. A learner that ignores its support set does not notice.
     """
     errors_of = [[] for _ in range(len(tasks))]
-    points, pre_errors, num_done, begun = [], [], 0, time.monotonic()
+    points, pre_errors, num_done, begun = {}, [], 0, time.monotonic()
     printed = begun
     for indices, batch in tasks.evaluation_batches(seed, episodes, batch_size):
         if shuffle:
@@ -68,10 +68,12 @@ def evaluate(objective, predict, tasks, *, seed, episodes, num_draws, batch_size
         errors = objective.error(predictions, batch.query_y).numpy()
         for i, error in zip(indices, errors, strict=False):  # the last batch is padded with repeats
             errors_of[i].append(error)
-        if objective.point_error:
-            points.append(np.ravel(objective.point_error(predictions, batch.query_y)[: len(indices)]))
+        if objective.points:
+            for name, values in objective.points(predictions, batch.query_y).items():
+                points.setdefault(name, []).append(np.ravel(values[: len(indices)]))
     errors = np.array([np.mean(errors) for errors in errors_of])
-    return Evaluation(errors, float(np.mean(pre_errors)) if pre_errors else None, np.concatenate(points or [[]]))
+    points = {name: np.concatenate(values) for name, values in points.items()}
+    return Evaluation(errors, float(np.mean(pre_errors)) if pre_errors else None, points)
 
 
 def predict_draws(predict, batch, seed, num_draws):
@@ -104,17 +106,18 @@ def examples(objective, predict, tasks, *, seed, num_draws, batch_size, num_poin
 
 
 def protocol(objective, predict, train, val, other_vals=None, eval_num_updates=(), **settings):
-    """The numbers of result.json: the objective's error on the held-out and the training tasks, and with shuffled
-    support labels.
+    """The numbers of result.json: the objective's error on the held-out and the training tasks, on support sets before
+    adapting ("pre_"), and with shuffled support labels.
 
     other_vals: name -> more held-out tasks, whose errors are under "others"; eval_num_updates: numbers of inner-loop
     steps after which the error is wanted, too; settings: of `evaluate`. "objects" has the names of the held-out tasks.
     """
     held_out = functools.partial(_held_out, objective, predict, eval_num_updates=eval_num_updates, settings=settings)
     shuffled = evaluate(objective, predict, val, **settings, shuffle=True).errors
-    on_train = evaluate(objective, predict, train, **settings).errors
+    on_train = evaluate(objective, predict, train, **settings)
     numbers = held_out(val) | {
-        f"meta_train_{objective.name}": float(on_train.mean()),
+        f"meta_train_{objective.name}": float(on_train.errors.mean()),
+        f"meta_train_pre_{objective.name}": on_train.pre_error,
         f"shuffled_support_{objective.name}": float(shuffled.mean()),
     }
     if other_vals:
@@ -132,6 +135,7 @@ def _held_out(objective, predict, val, eval_num_updates, settings):
         f"pre_{objective.name}": pre_error,
         "per_object": [float(error) for error in per_object],
         **{name: float(summary(points)) for name, summary in objective.summaries.items()},
+        **(val.details(settings["seed"], points) if hasattr(val, "details") else {}),
     }
     for num_updates in eval_num_updates:  # a tensor: one graph for all
         after = functools.partial(predict, num_updates=tf.constant(num_updates))

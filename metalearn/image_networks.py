@@ -1,4 +1,4 @@
-"""Networks on images, as functions of a dict of weights (see layers.py): a convolutional encoder, a convolutional head."""
+"""Networks on images, functions of a dict of weights (see layers.py): a convolutional encoder and head."""
 
 import math
 

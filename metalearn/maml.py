@@ -64,6 +64,7 @@ class Maml:
         kl_on="query",
         test_mean_code=False,
         theta_per="meta_batch",
+        task_penalty=None,
         inner_loop="map",
     ):
         """
@@ -75,6 +76,8 @@ class Maml:
         beta: factor of the KL in the outer loss. kl_on: whose code the KL of `stochastic_code` is taken on, the "query"
         points (Eq. 3) or the "support" points. test_mean_code: meta-test takes its mean in place of draws. theta_per:
         of `draw_thetas`.
+        task_penalty: (predictions [K, dim_y] for a task's support set before adapting, after it) -> scalar, whose mean
+        over tasks is added to the outer loss.
         inner_loop: "map" adapts to one task after the other, "vectorized" to all at once, with a batch of weights.
         """
         self.objective, self.init, self.encode, self.predict_from_code = objective, init, encode, predict_from_code
@@ -83,7 +86,7 @@ class Maml:
         self.update_lr, self.stop_grad = update_lr, stop_grad
         self.test_update_lr = update_lr if test_update_lr is None else test_update_lr
         self.beta, self.kl_on, self.inner_loop = beta, kl_on, inner_loop
-        self.test_mean_code, self.theta_per = test_mean_code, theta_per
+        self.test_mean_code, self.theta_per, self.task_penalty = test_mean_code, theta_per, task_penalty
         error = objective.name
         self.train_tags = {f"pre_{error}": f"Pre-{error}", error: f"Post-{error}_{num_updates}"}
         self.val_tags = {f"pre_{error}": f"Pre-{error}", error: f"Post-{error}_{test_num_updates}"}
@@ -94,16 +97,19 @@ class Maml:
 
     def loss(self, weights, batch, seed):
         """Outer loss of one MetaBatch and its metrics. seed: int tensor [2] for theta."""
-        predictions, pre_error, kl = self._adapt_and_predict(weights, batch, seed, self.num_updates, self.update_lr)
+        predictions, pre_error, penalty, kl = self._adapt_and_predict(
+            weights, batch, seed, self.num_updates, self.update_lr
+        )
         loss, error = self.objective.means(predictions, batch.query_y)
-        metrics = {"regularizer": self.beta * kl, f"pre_{self.objective.name}": pre_error, self.objective.name: error}
-        return loss + self.beta * kl, metrics | {"kl": kl, **kl_sigma(weights)}
+        regularizer = self.beta * kl + penalty
+        metrics = {"regularizer": regularizer, f"pre_{self.objective.name}": pre_error, self.objective.name: error}
+        return loss + regularizer, metrics | {"kl": kl, **kl_sigma(weights)}
 
     def predict(self, weights, batch, seed, num_updates=None):
         """Meta-test: predictions [tasks, n, dim_y] on the query set after num_updates (`test_num_updates`) inner steps,
         and the support set's error before the first (scalar). Not to be differentiated."""
         num_updates = self.test_num_updates if num_updates is None else num_updates
-        predictions, pre_error, _ = self._adapt_and_predict(
+        predictions, pre_error, _, _ = self._adapt_and_predict(
             weights, batch, seed, num_updates, self.test_update_lr, self.test_mean_code, unroll=False
         )
         return predictions, pre_error
@@ -133,14 +139,17 @@ class Maml:
                 return self.objective.loss(forward(fast_weights, support_x), support_y)
 
             fast_weights = adapt(support_loss, adapted, num_updates, update_lr, self.stop_grad, unroll)
+            before = forward(adapted, support_x)
+            penalty = self.task_penalty(before, forward(fast_weights, support_x)) if self.task_penalty else tf.zeros([])
             # A metric only; without the stop tf.map_fn would run its backward pass, with zeros.
-            pre_error = tf.stop_gradient(self.objective.error(forward(adapted, support_x), support_y))
-            return forward(fast_weights, query_x), pre_error
+            pre_error = tf.stop_gradient(self.objective.error(before, support_y))
+            return forward(fast_weights, query_x), pre_error, penalty
 
         tasks = (support, batch.support_y, query)
         if self.inner_loop == "vectorized":
-            predictions, pre_error = tf.vectorized_map(one_task, tasks)
+            predictions, pre_error, penalty = tf.vectorized_map(one_task, tasks)
         else:
-            output = (tf.TensorSpec([query.shape[1], batch.support_y.shape[-1]]), tf.TensorSpec([]))
-            predictions, pre_error = tf.map_fn(one_task, tasks, fn_output_signature=output)
-        return predictions, tf.reduce_mean(pre_error), kl
+            predictions = tf.TensorSpec([query.shape[1], batch.support_y.shape[-1]])
+            output = (predictions, tf.TensorSpec([]), tf.TensorSpec([]))
+            predictions, pre_error, penalty = tf.map_fn(one_task, tasks, fn_output_signature=output)
+        return predictions, tf.reduce_mean(pre_error), tf.reduce_mean(penalty), kl

@@ -16,9 +16,10 @@ class Objective(NamedTuple):
     error: (predictions, labels) -> [...], what is reported; may be the loss itself.
     average: list of predictions under several draws of theta -> their average (Algorithm 3).
     chance: the error of a constant prediction, or None where there is no one number.
-    point_error: (predictions, labels) -> [..., n], each point's error in a unit of its own, as NumPy arrays.
-    summaries: what result.json and tables say beside the error, name -> function of the array of all held-out points'
-      point_error -> number.
+    larger_is_better: whether the error is one of which more is wanted, such as an accuracy.
+    points: (predictions, labels) -> dict name -> NumPy array [..., n], what is said of each point.
+    summaries: what result.json and tables say beside the error, name -> function of the `points` of all held-out
+      tasks, dict name -> array [number of points] -> number.
     """
 
     name: str
@@ -26,7 +27,8 @@ class Objective(NamedTuple):
     error: Callable
     average: Callable
     chance: float | None = None
-    point_error: Callable | None = None
+    larger_is_better: bool = False
+    points: Callable | None = None
     summaries: Mapping = MappingProxyType({})
 
     def means(self, predictions, labels):
@@ -48,4 +50,36 @@ def mean(predictions):
     return sum(prediction / len(predictions) for prediction in predictions)
 
 
+def cross_entropy(predictions, labels):
+    """In nats, of logits [..., n, N] against one-hot labels [..., n, N] -> [...]."""
+    import tensorflow as tf
+
+    return -tf.reduce_mean(tf.reduce_sum(labels * tf.nn.log_softmax(predictions), axis=-1), axis=-1)
+
+
+def accuracy(predictions, labels):
+    """In percent, of logits [..., n, N] against one-hot labels [..., n, N] -> [...]."""
+    import tensorflow as tf
+
+    correct = tf.equal(tf.argmax(predictions, axis=-1), tf.argmax(labels, axis=-1))
+    return 100.0 * tf.reduce_mean(tf.cast(correct, tf.float32), axis=-1)
+
+
+def log_mean_probability(predictions):
+    """Of a list of logits [..., N] the logarithm of their mean probabilities: logits of their mixture."""
+    import tensorflow as tf
+
+    return tf.math.log(mean([tf.nn.softmax(logits) for logits in predictions]) + 1e-30)
+
+
+def _classified(predictions, labels):
+    """The cross-entropy of each point, in nats, and whether it is classified right, as 0 or 100."""
+    points = [array[..., None, :] for array in (predictions, labels)]
+    return {"cross_entropy": cross_entropy(*points).numpy(), "accuracy": accuracy(*points).numpy()}
+
+
 SQUARED_ERROR = Objective("mse", mean_squared_error, mean_squared_error, mean)
+CROSS_ENTROPY = Objective(
+    "accuracy", cross_entropy, accuracy, log_mean_probability, larger_is_better=True, points=_classified,
+    summaries={"cross_entropy": lambda points: points["cross_entropy"].mean()},
+)  # fmt: skip

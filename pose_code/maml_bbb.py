@@ -17,6 +17,7 @@ Expect (the paper, Table 2): meta-test MSE 2.26 (0.09), at beta 0.1.
 
 from absl import flags
 
+from metalearn.bayes_layers import define_posterior_flags
 from metalearn.cli import run_main
 from pose_code import pose_learners
 
@@ -25,7 +26,7 @@ FLAGS = flags.FLAGS
 
 def define_flags():
     pose_learners.define_maml_flags()
-    pose_learners.define_posterior_flags(var=-20.0, rho_lr=0.0)
+    define_posterior_flags(var=-20.0, rho_lr=0.0)
     flags.DEFINE_bool("adapt_encoder", False, "the inner loop adapts the encoder, too, from the theta that is drawn")
     flags.DEFINE_float("decay", 0.0, "decay of all weights per step; a posterior's means, too", 0.0, 1.0)
     pose_learners.define_flags_without_effect(conv=True, datasource="pose")

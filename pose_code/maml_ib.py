@@ -11,6 +11,7 @@ Expect (the paper, Table 1, sinusoid only): no pose number in the paper.
 
 from absl import flags
 
+from metalearn.bayes_layers import define_code_flags
 from metalearn.cli import run_main
 from pose_code import pose_learners
 
@@ -19,7 +20,7 @@ FLAGS = flags.FLAGS
 
 def define_flags():
     pose_learners.define_maml_flags()
-    pose_learners.define_code_flags()
+    define_code_flags()
 
 
 def make_learner():

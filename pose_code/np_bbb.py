@@ -12,6 +12,7 @@ Expect (the paper, Table 2): meta-test MSE 2.89 (0.18), at beta 1e-3.
 
 from absl import flags
 
+from metalearn.bayes_layers import define_posterior_flags
 from metalearn.cli import run_main
 from pose_code import pose_learners
 
@@ -20,7 +21,7 @@ FLAGS = flags.FLAGS
 
 def define_flags():
     pose_learners.define_np_flags(dim_w=20, dim_z=200, dim_r=200, num_updates=100000, update_lr=5e-4)
-    pose_learners.define_posterior_flags(var=-3.0)
+    define_posterior_flags(var=-3.0)
 
 
 def make_learner():

@@ -11,6 +11,7 @@ Expect (the paper, Table 1 and Figure 9): in Figure 9 a meta-test MSE of 5.0 to 
 
 from absl import flags
 
+from metalearn.bayes_layers import define_code_flags
 from metalearn.cli import run_main
 from pose_code import pose_learners
 
@@ -19,7 +20,7 @@ FLAGS = flags.FLAGS
 
 def define_flags():
     pose_learners.define_np_flags(num_updates=120000, update_lr=5e-4)
-    pose_learners.define_code_flags()
+    define_code_flags()
     flags.DEFINE_float(
         "aggregator_lr", 1e-3, "learning rate of lift, pair encoder and r -> z; --update_lr is encoder's and decoder's",
         lower_bound=0.0,

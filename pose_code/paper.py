@@ -47,8 +47,11 @@ def degrees(predictions, labels):
 
 OBJECTIVE = SQUARED_ERROR._replace(
     chance=LABEL_SCALE**2 / 12,  # labels are uniform on [0, LABEL_SCALE]
-    point_error=degrees,
-    summaries={"median_degrees": np.median, "within_30_degrees": lambda angles: np.mean(angles <= 30.0)},
+    points=lambda predictions, labels: {"degrees": degrees(predictions, labels)},
+    summaries={
+        "median_degrees": lambda points: np.median(points["degrees"]),
+        "within_30_degrees": lambda points: np.mean(points["degrees"] <= 30.0),
+    },
 )
 
 

@@ -4,16 +4,13 @@ The eight scripts differ in what is adapted, what is stochastic and what is pena
 """
 
 import copy
-import functools
 from pathlib import Path
 
-import tensorflow as tf
 from absl import flags
 
-from metalearn import image_networks, layers, run_folder, training
-from metalearn.bayes_layers import define_theta_flag, gaussian_weights, point_weights
+from metalearn import image_maml, image_networks, run_folder, training
+from metalearn.bayes_layers import gaussian_weights, point_weights
 from metalearn.cli import UserError, int_list
-from metalearn.maml import Maml
 from metalearn.neural_process import NeuralProcess, init_neural_process
 from pose_code import paper
 from pose_code.pose_dataset import PoseSplit
@@ -59,30 +56,7 @@ def define_maml_flags(inner_loop=True, **defaults):
     inner_loop: False for a script that adapts at meta-test only.
     """
     define_data_flags()
-    flags.DEFINE_integer(
-        "dim_w", 196, "size of the image code z; MAML's head reads it as a square image (14x14)", upper_bound=65_536
-    )
-    flags.DEFINE_integer(
-        "num_filters", 64, "filters of each convolution in the head", lower_bound=1, upper_bound=65_536
-    )
-    if inner_loop:
-        flags.DEFINE_integer("num_updates", 5, "inner-loop steps in training", lower_bound=0, upper_bound=1000)
-        flags.DEFINE_bool("stop_grad", False, "first-order MAML: no gradient through any inner step")
-        flags.DEFINE_enum(
-            "batch_norm_gradient", "exact", ("exact", "released"),
-            "released: what comes back through a batch norm in the inner loop is a constant to the outer gradient; a "
-            "step then takes less time",
-        )  # fmt: skip
-    flags.DEFINE_integer("test_num_updates", 20, "inner-loop steps at meta-test", lower_bound=0, upper_bound=100_000)
-    flags.DEFINE_float("update_lr", 0.002, "inner loop step size alpha (the paper: 0.01)", lower_bound=0.0)
-    flags.DEFINE_float("meta_lr", 0.002, "learning rate of the outer step", lower_bound=0.0)
-    flags.DEFINE_integer("metatrain_iterations", 30000, "outer steps", lower_bound=0)
-    flags.DEFINE_bool("max_pool", False, "2x2 max-pool after every block of the head")
-    flags.DEFINE_enum("norm", "batch_norm", layers.NORMS, "normalization in the head")
-    flags.DEFINE_enum(
-        "inner_loop", None, ("map", "vectorized"),
-        "adapt to one task after the other, or to all at once; unset: vectorized on a GPU, map on a CPU",
-    )  # fmt: skip
+    image_maml.define_flags(inner_loop)
     _override({"summary_every": 50, "checkpoint_every": 200, **defaults})
 
 
@@ -99,23 +73,6 @@ def define_np_flags(**defaults):
     flags.DEFINE_integer("num_updates", 140000, "training iterations", lower_bound=0)
     flags.DEFINE_float("update_lr", 1e-3, "learning rate", lower_bound=0.0)
     _override(defaults)
-
-
-def define_posterior_flags(var, rho_lr=None, beta=1e-3):
-    """Flags of meta-regularization on weights."""
-    flags.DEFINE_float("beta", beta, "beta in Eq. 5, factor of KL(q(theta) || N(0, I))", lower_bound=0.0)
-    flags.DEFINE_float("var", var, "start of rho, the posterior scale before softplus", -100.0, 100.0)
-    flags.DEFINE_float("rho_lr", rho_lr, "learning rate of rho; unset: that of the means", lower_bound=0.0)
-    define_theta_flag()
-
-
-def define_code_flags(beta=0.01):
-    """Flags of meta-regularization on activations."""
-    flags.DEFINE_float("beta", beta, "beta in Eq. 3, factor of KL(q(z*|x*) || N(0, I))", lower_bound=0.0)
-    flags.DEFINE_enum(
-        "kl_on", "query", ("query", "support", "context"),
-        "whose code the KL is on: Eq. 3's query, or upstream's support; context is support",
-    )  # fmt: skip
 
 
 def define_weight_decay_flags(weight_decay):
@@ -168,35 +125,17 @@ def _others(val):
 def pose_maml(*, adapt_encoder, encoder="paper", bayesian_encoder=False, inner_loop=True, **kwargs):
     """Maml on the pose networks with the flags' settings. encoder: a name in image_networks.ENCODERS. kwargs:
     stochastic_code, beta, kl_on of Maml."""
-
-    def init(rng):
-        std_out = 1.0 if FLAGS.init == "released" else None
-        head, offsets = image_networks.init_conv_head(rng, FLAGS.dim_w, FLAGS.num_filters, FLAGS.dim_y, std_out)
-        encoder = _init_encoder(rng, bayesian_encoder, kwargs)
-        return {"encoder": encoder, "head": point_weights(head), "offsets": point_weights(offsets)}
-
-    form = FLAGS.inner_loop or ("vectorized" if tf.config.list_physical_devices("GPU") else "map")
-    conv = layers.conv2d_as_matmul if form == "vectorized" else layers.conv2d
-    return Maml(
+    return image_maml.image_maml(
         objective=paper.OBJECTIVE,
-        init=init,
-        encode=functools.partial(
-            image_networks.image_encoder, conv=conv if adapt_encoder else layers.conv2d,
-            relu_after=image_networks.ENCODERS[encoder],
-        ),
-        predict_from_code=functools.partial(
-            image_networks.conv_head, norm=FLAGS.norm, max_pool=FLAGS.max_pool, conv=conv,
-            second_order_norm=not inner_loop or FLAGS.batch_norm_gradient == "exact",
-        ),
-        inner_loop=form,
+        init_encoder=lambda rng: _init_encoder(rng, bayesian_encoder, kwargs),
+        dim_y=FLAGS.dim_y,
+        std_out=1.0 if FLAGS.init == "released" else None,
+        relu_after=image_networks.ENCODERS[encoder],
         theta_per=FLAGS.theta_per if bayesian_encoder else "meta_batch",
         adapt_encoder=adapt_encoder,
-        num_updates=FLAGS.num_updates if inner_loop else 0,
-        test_num_updates=FLAGS.test_num_updates,
-        update_lr=FLAGS.update_lr,
-        stop_grad=inner_loop and FLAGS.stop_grad,
+        inner_loop=inner_loop,
         **kwargs,
-    )  # fmt: skip
+    )
 
 
 def pose_np(*, bayesian_encoder=False, bayesian_decoder=False, released_init=None, **kwargs):

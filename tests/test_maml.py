@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from metalearn import image_networks as networks
 from metalearn import layers
 from metalearn.bayes_layers import gaussian_weights, point_weights
 from metalearn.maml import Maml, adapt
 from metalearn.objectives import SQUARED_ERROR
 from metalearn.tasks import MetaBatch
-from metalearn import image_networks as networks
 
 SEED = tf.constant([3, 4])
 

@@ -8,12 +8,12 @@ import pytest
 import tensorflow as tf
 
 from bench import multiply_adds
+from metalearn import image_networks as networks
 from metalearn.bayes_layers import point_weights
 from metalearn.maml import Maml
 from metalearn.neural_process import NeuralProcess, init_neural_process
 from metalearn.objectives import SQUARED_ERROR
 from metalearn.tasks import MetaBatch
-from metalearn import image_networks as networks
 
 TASKS, K, DIM_IM, DIM_W, FILTERS = 2, 3, 16, 16, 4
 FLAGS = {
