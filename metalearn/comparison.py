@@ -22,7 +22,8 @@ def paired(one, other):
     """`Difference` of the trials `one` from the trials `other`, over the held-out objects of the splits that both have.
 
     Errors are averaged over the trials of a split. The interval is a percentile bootstrap over objects: a draw takes
-    objects with replacement, each with its errors in all splits. None when no split is common to both.
+    objects with replacement, each with its errors in all splits; where these have no names, tasks.
+    None when no split is common to both.
     """
     errors, other_errors = _errors(one), _errors(other)
     common = sorted(errors.keys() & other_errors.keys())
@@ -39,10 +40,11 @@ def paired(one, other):
 
 
 def _errors(trials):
-    """(split, object) -> errors of the trials. A split is the data that a run read; unnamed objects have numbers."""
+    """(split, object) -> errors of the trials. A split is the data that a run read, and the seed that chose from them;
+    unnamed objects, or tasks, have numbers."""
     found = collections.defaultdict(list)
     for trial in trials:
-        split = str(trial["flags"].get("data_dir"))
+        split = " ".join(str(trial["flags"].get(name, "")) for name in ("data_dir", "data_seed"))
         names = trial.get("objects") or [f"{split} {i}" for i in range(len(trial["per_object"]))]
         for name, error in zip(names, trial["per_object"], strict=True):
             found[split, name].append(error)

@@ -37,7 +37,7 @@ def draw_curves(runs):
     without iterations are left out."""
     plt = pyplot()
     groups = results.group([result for result in runs if result["iterations"]])
-    objective = runs[0]["objective"]
+    objective, tasks = runs[0]["objective"], runs[0]["tasks"]
     columns = min(4, max(1, len(groups)))
     rows = max(1, math.ceil(len(groups) / columns))
     figure, axes = plt.subplots(
@@ -55,8 +55,8 @@ def draw_curves(runs):
                 curve = list(csv.DictReader(file))
             iterations = [int(row["iteration"]) for row in curve]
             for column, color, text in (
-                (f"metatrain_{objective.name}", "tab:blue", "training objects"),
-                (f"metaval_{objective.name}", "tab:red", "held-out objects"),
+                (f"metatrain_{objective.name}", "tab:blue", f"training {tasks}"),
+                (f"metaval_{objective.name}", "tab:red", f"held-out {tasks}"),
             ):
                 values = [float(row[column]) for row in curve]
                 axis.plot(iterations, values, color=color, linewidth=0.4, alpha=0.4)
@@ -89,7 +89,7 @@ def draw_table(runs):
         same = len({tuple(trial.get("objects") or ()) for trial in trials}) == 1
         objects = np.mean(errors, axis=0) if same else np.concatenate(errors)  # of every split
         axis.plot(np.linspace(i + 0.05, i + 0.35, len(objects)), objects, ".", color="black", markersize=2)
-    axis.plot([], [], ".", color="black", markersize=3, label="held-out objects")
+    axis.plot([], [], ".", color="black", markersize=3, label=f"held-out {runs[0]['tasks']}")
     _draw_chance(axis, runs[0]["objective"].chance, limit=False)
     axis.legend(fontsize=8)
     return figure
@@ -109,8 +109,9 @@ def draw_against(runs, flag):
     )
     for axis, key in zip(axes[0], sorted(points, key=lambda key: _first(points[key])["order"]), strict=True):
         values = sorted(points[key])
+        tasks = runs[0]["tasks"]
         for column, color, text in (
-            ("train", "tab:blue", "training objects"), ("test", "tab:red", "held-out objects"),
+            ("train", "tab:blue", f"training {tasks}"), ("test", "tab:red", f"held-out {tasks}"),
         ):  # fmt: skip
             errors = [[result[column] for result in points[key][value]] for value in values]
             deviations = [results.std(trials) or 0.0 for trials in errors]

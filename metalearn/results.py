@@ -30,7 +30,9 @@ def load_results(folders, paper):
     """All result.json below `folders` as dicts, with what `identify` adds. Raises UserError naming a bad one.
 
     paper: a domain's module with METHODS, dict key -> Method in the order of the tables; key(method, flags) -> key;
-    PAIRS, set of (key of a plain method, key of a regularized one); OBJECTIVE, the Objective of its learners.
+    PAIRS, set of (key of a plain method, key of a regularized one); OBJECTIVE, the Objective of its learners. It may
+    have BEFORE_ADAPTING, key -> the paper's error (mean, standard deviation) on training tasks before adapting, and
+    EXTRA_COLUMNS, which of "interval" and "before" its tables show, and TASKS, what its tasks are, such as "objects".
     """
     results, seen = [], set()
     for folder in folders:
@@ -69,6 +71,10 @@ def identify(result, paper):
         "order": methods.index(key) if key in methods else len(methods),
         "baselines": {plain for plain, regularized in paper.PAIRS if regularized == key},
         "objective": paper.OBJECTIVE,
+        "tasks": getattr(paper, "TASKS", "tasks"),
+        "extra_columns": getattr(paper, "EXTRA_COLUMNS", ()),
+        "before": result.get(f"meta_train_pre_{error}"),
+        "paper_before": getattr(paper, "BEFORE_ADAPTING", {}).get(key),
         "test": result[f"meta_test_{error}"],
         "train": result[f"meta_train_{error}"],
         "shuffled": result[f"shuffled_support_{error}"],
@@ -111,13 +117,18 @@ def table(results):
                 "trials": len(trials),
                 "mean": statistics.mean(errors),
                 "std": std(errors),
+                "interval": 1.96 * statistics.mean(trial.get("meta_test_se") or 0.0 for trial in trials),
+                "before": _mean_or_none(trials, "before"),
+                "before_std": std([trial["before"] for trial in trials]) if _all_have(trials, "before") else None,
+                "paper_before": first["paper_before"] and first["paper_before"][0],
+                "paper_before_std": first["paper_before"] and first["paper_before"][1],
                 "train_mean": statistics.mean(trial["train"] for trial in trials),
                 "shuffled_mean": statistics.mean(trial["shuffled"] for trial in trials),
                 **{name: _mean_or_none(trials, name) for name in first["objective"].summaries},
                 "paper_mean": paper and paper[0],
                 "paper_std": paper and paper[1],
                 "data": _data_name(used),
-                "splits": len({trial["flags"].get("data_dir") for trial in trials}),
+                "splits": len({(trial["flags"].get("data_dir"), trial["flags"].get("data_seed")) for trial in trials}),
                 "preset": first["folder"].parent.name,
                 "iterations": iterations,
                 "share_of_upstream": first["upstream_iterations"] and iterations / first["upstream_iterations"],
@@ -130,7 +141,11 @@ def table(results):
 
 def _mean_or_none(trials, name):
     """Mean over trials; None where a trial is from before its objective had that."""
-    return statistics.mean(trial[name] for trial in trials) if all(name in trial for trial in trials) else None
+    return statistics.mean(trial[name] for trial in trials) if _all_have(trials, name) else None
+
+
+def _all_have(trials, name):
+    return all(trial.get(name) is not None for trial in trials)
 
 
 def _data_name(used):
@@ -169,28 +184,50 @@ def write_table(prefix, text, rows):
             temporary.write_text(content)
 
 
+def columns(rows, first):
+    """What a table shows of the rows of `table`: [(title, function of a row -> text)]. first: one of the results."""
+    names = [row["method"] for row in rows]
+
+    def name(row):
+        return row["method"] + (f" `{row['preset']}/{row['run']}`" if names.count(row["method"]) > 1 else "")
+
+    def trials(row):
+        return f"{row['trials']}" + (f", {row['splits']} splits" if row["splits"] > 1 else "")
+
+    def iterations(row):
+        share = f" ({row['share_of_upstream']:.1%} of upstream's)" if row["share_of_upstream"] else ""
+        return f"{row['iterations']:,}{share}"
+
+    def number(column):
+        return lambda row: mean_std(row[column], None)
+
+    def pair(column, std):
+        return lambda row: mean_std(row[column], row[std])
+
+    extra, error = first["extra_columns"], first["objective"].name.upper()
+    summaries = [name for name in first["objective"].summaries if any(row[name] is not None for row in rows)]
+    return [
+        ("method", name),
+        (f"meta-test {error}", pair("mean", "std")),
+        *[("± over tasks", number("interval"))] * ("interval" in extra),
+        ("the paper", pair("paper_mean", "paper_std")),
+        *[("training tasks before adapting", pair("before", "before_std")),
+          ("the paper's", pair("paper_before", "paper_before_std"))] * ("before" in extra),
+        ("on training tasks", number("train_mean")),
+        ("shuffled support", number("shuffled_mean")),
+        *((summary.replace("_", " "), number(summary)) for summary in summaries),
+        ("trials", trials),
+        ("iterations", iterations),
+        ("min", lambda row: f"{row['minutes']:.1f}"),
+    ]  # fmt: skip
+
+
 def markdown(results):
     """The table of the results in Markdown, and under it the `differences`."""
     rows = table(results)
-    objective = results[0]["objective"]
-    summaries = [name for name in objective.summaries if any(row[name] is not None for row in rows)]
-    columns = [
-        "method", f"meta-test {objective.name.upper()}", "the paper", "on training tasks", "shuffled support",
-        *(name.replace("_", " ") for name in summaries), "trials", "iterations", "min",
-    ]  # fmt: skip
-    lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
-    names = [row["method"] for row in rows]
-    for name, row in zip(names, rows, strict=True):
-        share = f" ({row['share_of_upstream']:.1%} of upstream's)" if row["share_of_upstream"] else ""
-        settings = f" `{row['preset']}/{row['run']}`" if names.count(name) > 1 else ""
-        splits = f", {row['splits']} splits" if row["splits"] > 1 else ""
-        cells = (
-            name + settings, mean_std(row["mean"], row["std"]),
-            mean_std(row["paper_mean"], row["paper_std"]), f"{row['train_mean']:.2f}",
-            f"{row['shuffled_mean']:.2f}", *("-" if row[name] is None else f"{row[name]:.2f}" for name in summaries),
-            f"{row['trials']}{splits}", f"{row['iterations']:,}{share}", f"{row['minutes']:.1f}",
-        )  # fmt: skip
-        lines.append(f"| {' | '.join(cells)} |")
+    shown = columns(rows, results[0])
+    lines = [f"| {' | '.join(title for title, _ in shown)} |", "|---" * len(shown) + "|"]
+    lines += [f"| {' | '.join(cell(row) for _, cell in shown)} |" for row in rows]
     for data, preset in sorted({(row["data"], row["preset"]) for row in rows if row["data"]}):
         lines.append(f"\nData: {data}; preset: {preset}; mean (standard deviation) over trials.")
     return "\n".join([*lines, *differences(results)])
@@ -214,8 +251,8 @@ def differences(results):
         found = comparison.paired(plain_trials, trials)
         if found is None or not math.isfinite(found.mean):
             continue
-        mean, low, high = found[:3] if found.mean > 0 else (-found.mean, -found.high, -found.low)
-        over = f"{found.objects} objects" + (f" of {found.splits} splits" if found.splits > 1 else "")
+        mean, low, high = found[:3] if found.mean > 0 else (-found.mean, -found.high, -found.low)  # plain - regularized
+        over = f"{found.objects} {trials[0]['tasks']}" + (f" of {found.splits} splits" if found.splits > 1 else "")
         lines.append(
             f"\n{name(regularized)} is {mean:.2f} {'below' if found.mean > 0 else 'above'} {name(plain)}: "
             f"95 % interval {low:.2f} to {high:.2f} over {over}."

@@ -45,6 +45,7 @@ def degrees(predictions, labels):
     return off_by(*(360.0 / LABEL_SCALE * angles[..., -1] for angles in (predictions, labels)))
 
 
+TASKS = "objects"
 OBJECTIVE = SQUARED_ERROR._replace(
     chance=LABEL_SCALE**2 / 12,  # labels are uniform on [0, LABEL_SCALE]
     points=lambda predictions, labels: {"degrees": degrees(predictions, labels)},

@@ -11,68 +11,16 @@ Command: python -m pose_code.summarize --logdir=LOGDIR[,LOGDIR...] [--out=result
 Cost: seconds.
 """
 
-import math
-import sys
-from pathlib import Path
-
-from absl import flags
-
-from metalearn import figures, kept, results
-from metalearn.cli import UserError, run_main
-from pose_code import html_report, paper
-
-FLAGS = flags.FLAGS
+from metalearn import summarize
+from metalearn.cli import run_main
+from pose_code import paper, pose_report
 
 
 def main(argv):
     del argv
-    runs = results.load_results(FLAGS.logdir, paper)
-    if FLAGS.methods:
-        if unknown := set(FLAGS.methods) - {*paper.METHODS, *(run["key"] for run in runs)}:
-            raise UserError(
-                f"--methods: no method {', '.join(sorted(unknown))}; give some of {', '.join(paper.METHODS)}"
-            )
-        runs = [run for run in runs if run["key"] in FLAGS.methods]
-        if not runs:
-            raise UserError(f"--methods={','.join(FLAGS.methods)}: no run of these below the folders of --logdir")
-    rows = results.table(runs)
-    text = results.markdown(runs)
-    print(text)
-    if FLAGS.best:
-        best = min(rows, key=lambda row: (math.isnan(row["mean"]), row["mean"]))  # nan: a trial diverged
-        print(
-            f"\nsmallest error: {best['run']}: {results.mean_std(best['mean'], best['std'])}, {best['trials']} trials"
-        )
-    for folder in FLAGS.logdir:
-        for unfinished in sorted(Path(folder).rglob("flags.cfg")):
-            if not (unfinished.parent / "result.json").exists():
-                print(f"unfinished: {unfinished.parent}", file=sys.stderr)
-    if FLAGS.out:
-        results.write_table(FLAGS.out, text, rows)
-    if FLAGS.figure:
-        figure = figures.draw_against(runs, FLAGS.against) if FLAGS.against else figures.draw_curves(runs)
-        figures.save_figure(figure, FLAGS.figure)
-    if FLAGS.shots:
-        if (figure := figures.draw_shots(runs)) is None:
-            raise UserError("--shots: no run was evaluated at several; evaluate with --train=False --eval_shots=1,5,30")
-        figures.save_figure(figure, FLAGS.shots)
-    if FLAGS.bars:
-        figures.save_figure(figures.draw_table(runs), FLAGS.bars)
-    if FLAGS.html:
-        html_report.write(FLAGS.html, runs)
-    if FLAGS.keep:
-        kept.keep(runs, FLAGS.keep)
+    summarize.run(paper, pose_report.write)
 
 
 if __name__ == "__main__":
-    flags.DEFINE_list("logdir", None, "folders to search for runs", required=True)
-    flags.DEFINE_string("out", None, "prefix of the .md and .csv files to write")
-    flags.DEFINE_list("methods", None, "keep these: scripts' names, +wd for --weight_decay; default all")
-    flags.DEFINE_string("bars", None, "image file to draw the table to")
-    flags.DEFINE_string("shots", None, "image file to draw the error against the number of support views to")
-    flags.DEFINE_string("figure", None, "image file to draw the training curves to")
-    flags.DEFINE_string("against", None, "draw the error against this flag in place of the curves: beta, update_lr")
-    flags.DEFINE_string("html", None, "HTML file to write the report to: table, pictures, example objects, settings")
-    flags.DEFINE_string("keep", None, "folder to copy result.json, curve and examples of the runs to")
-    flags.DEFINE_bool("best", False, "also name the run with the smallest error")
+    summarize.define_flags()
     run_main(main)

@@ -55,7 +55,8 @@ def test_names_error_and_average_are_the_objective_s(split):
     numbers = protocol(objective, predict, split, split, **SETTINGS)
     np.testing.assert_allclose(numbers["per_object"], np.full(5, 2.0), rtol=1e-5)
     assert numbers.keys() - {"objects"} == {
-        "meta_test_gap", "meta_test_se", "meta_train_gap", "shuffled_support_gap", "pre_gap", "per_object",
+        "meta_test_gap", "meta_test_se", "meta_train_gap", "shuffled_support_gap", "pre_gap", "meta_train_pre_gap",
+        "per_object",
     }  # fmt: skip
 
 

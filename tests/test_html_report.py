@@ -11,7 +11,7 @@ from test_summarize import write_run
 
 from metalearn import results
 from metalearn.cli import UserError
-from pose_code import html_report, paper
+from pose_code import paper, pose_report
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium-headless-shell", "chromium", "google-chrome"))), None)
 
@@ -33,11 +33,11 @@ def logdir(tmp_path):
 
 
 def test_it_has_every_part_and_needs_no_other_file(logdir, tmp_path):
-    html_report.write(tmp_path / "report.html", results.load_results([logdir], paper))
+    pose_report.write(tmp_path / "report.html", results.load_results([logdir], paper))
     page = (tmp_path / "report.html").read_text()
     assert "<td>MR-CNP (W)</td><td>4.50 (0.71)</td><td>2.89 (0.18)</td>" in page
     assert "&lt;pascal&gt;, preset small" in page and "/data/<pascal>" not in page
-    assert page.count('class="plot"') == 2 and page.count("<figure>") == 2 * html_report.NUM_OBJECTS * 4
+    assert page.count('class="plot"') == 2 and page.count("<figure>") == 2 * pose_report.NUM_OBJECTS * 4
     assert "true 90°, predicted 180°" in page and "true 90°, predicted 0° → 180°" in page  # CNP, MAML
     assert "<summary>MR-MAML (W), 2 trials: maml_bbb.beta-0.1</summary>" in page
     assert not re.search(r"(src|href)=.(?!data:)", page)
@@ -46,13 +46,13 @@ def test_it_has_every_part_and_needs_no_other_file(logdir, tmp_path):
 def test_a_damaged_examples_file_is_named(logdir, tmp_path):
     (logdir / "np_bbb.beta-0.001.trial-1/examples.npz").write_bytes(b"PK")
     with pytest.raises(UserError, match=r"trial-1/examples\.npz: damaged"):
-        html_report.write(tmp_path / "report.html", results.load_results([logdir], paper))
+        pose_report.write(tmp_path / "report.html", results.load_results([logdir], paper))
     assert not (tmp_path / "report.html").exists()
 
 
 @pytest.mark.skipif(BROWSER is None, reason="no headless browser")
 def test_a_browser_shows_tables_plots_pictures_and_dials(logdir, tmp_path):
-    html_report.write(tmp_path / "report.html", results.load_results([logdir], paper))
+    pose_report.write(tmp_path / "report.html", results.load_results([logdir], paper))
     picture = tmp_path / "report.png"
     command = [
         BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--window-size=1200,3200",

@@ -98,7 +98,7 @@ def test_methods_flag_and_label_noise_choose_rows(logdir):
     command = [sys.executable, "-m", "pose_code.summarize", f"--logdir={logdir}", "--best"]
     kept = subprocess.run([*command, "--methods=np_vanilla,np_vanilla+wd"], capture_output=True, text=True)
     assert [line.split(" | ")[0] for line in kept.stdout.splitlines()[2:4]] == ["| CNP", "| CNP + weight decay"]
-    assert "smallest error: np_vanilla.update_lr-0.001.beta-0.001: 7.00, 1 trials" in kept.stdout
+    assert "best: np_vanilla.update_lr-0.001.beta-0.001: 7.00, 1 trials" in kept.stdout
     unknown = subprocess.run([*command, "--methods=np_vanila"], capture_output=True, text=True)
     assert unknown.returncode == 1 and "error: --methods: no method np_vanila" in unknown.stderr
 
