@@ -1,6 +1,5 @@
 """The flags of the classification scripts, their data, and the network that they share."""
 
-import functools
 from pathlib import Path
 
 from absl import flags
@@ -41,8 +40,9 @@ def define_flags(inner_loop=True):
         FLAGS.set_default(name, value)
 
 
-def load_tasks(used=None):
-    """ClassTasks of the training and of the held-out classes. used: dict of a run's flags; unset: this process's."""
+def load_tasks(used=None, train_type=ClassTasks):
+    """ClassTasks of the training and of the held-out classes. used: dict of a run's flags; unset: this process's.
+    train_type: a subclass for the training classes."""
     used = used or {name: FLAGS[name].value for name in FLAGS}
     path = Path(used["data_dir"]) / class_file.NAME
     classes = class_file.load(path)
@@ -51,14 +51,15 @@ def load_tasks(used=None):
         raise UserError(f"{path}: give --dim_im={side} --channels={channels}, as its images are")
     parts = split_classes(classes, used["num_train_classes"], used["data_seed"], used["held_out"])
     shots = used["update_batch_size"]
-    make = functools.partial(
-        ClassTasks, ways=used["ways"], shots=shots, query_shots=used["query_shots"] or shots,
+    settings = dict(
+        ways=used["ways"], shots=shots, query_shots=used["query_shots"] or shots,
         num_tasks=used["num_test_tasks"],
     )  # fmt: skip
     if used["task_sets"] and used["mutually_exclusive"]:
         raise UserError("--task_sets: its sets have fixed labels; give it without --mutually_exclusive")
     fixed = {"fixed_labels": not used["mutually_exclusive"], "task_sets": used["task_sets"]}
-    return make(parts[0], **fixed, label_seed=used["data_seed"]), make(parts[1])
+    train = train_type(parts[0], **settings, **fixed, label_seed=used["data_seed"])
+    return train, ClassTasks(parts[1], **settings)
 
 
 def init_encoder(rng, *, bayesian=False, stochastic_code=False):
@@ -76,12 +77,11 @@ def strides():
     return values
 
 
-def run(learner, **kwargs):
-    """training.run on the tasks of the flags. kwargs: the other arguments of it."""
-    train, val = load_tasks()
+def run(learner, tasks, **kwargs):
+    """training.run on the tasks (of `load_tasks`). kwargs: the other arguments of it."""
     training.run(
-        learner, train, val, name_flags=_name_flags(kwargs.pop("name_flags")), iterations_flag="metatrain_iterations",
-        save_examples=True, **kwargs,
+        learner, *tasks, name_flags=_name_flags(kwargs.pop("name_flags")), iterations_flag="metatrain_iterations",
+        examples={"num_tasks": 3, "num_points": 2 * FLAGS.ways, "support": True}, **kwargs,
     )  # fmt: skip
 
 

@@ -19,8 +19,7 @@ from PIL import Image, UnidentifiedImageError
 from metalearn import workers
 from metalearn.cli import UserError
 
-SUFFIXES = (".png", ".jpg", ".jpeg")  # in capitals, too
-MAX_SIDE = 1024  # pixels of the images that are made
+_SUFFIXES = (".png", ".jpg", ".jpeg")  # in capitals, too
 _MAX_BYTES = 2**26  # of one image file
 _ANEW = "get the file anew"
 
@@ -99,7 +98,7 @@ def read_classes(classes, num_images, flag, side, channels, pixels):
 
 
 def _is_image(parts):
-    return parts[-1].lower().endswith(SUFFIXES) and not any(part.startswith((".", "__MACOSX")) for part in parts)
+    return parts[-1].lower().endswith(_SUFFIXES) and not any(part.startswith((".", "__MACOSX")) for part in parts)
 
 
 def _raise(error):

@@ -66,6 +66,7 @@ def main(argv):
     del argv
     class_learners.run(
         make_learner(),
+        class_learners.load_tasks(),
         method=f"class_maml_{FLAGS.regularizer}",
         name_flags=["meta_lr", "update_lr", *["beta"] * (FLAGS.regularizer in ("weights", "activations"))],
         learning_rates={"mean": FLAGS.meta_lr, "rho": FLAGS.rho_lr},

@@ -28,6 +28,7 @@ from metalearn.cli import UserError, run_main
 FLAGS = flags.FLAGS
 
 SPLITS = class_file.SPLITS[1:]
+MAX_SIDE = 1024  # pixels
 
 
 def find_classes(data_dir):
@@ -124,7 +125,7 @@ def main(_):
 def define_flags():
     flags.DEFINE_string("data_dir", None, "Folder with MiniImagenet in one of the two layouts.", required=True)
     flags.DEFINE_string("out", None, "Folder to write classes.npz to.", required=True)
-    flags.DEFINE_integer("side", 84, "Width and height of the images, in pixels.", 1, image_files.MAX_SIDE)
+    flags.DEFINE_integer("side", 84, "Width and height of the images, in pixels.", 1, MAX_SIDE)
     flags.DEFINE_integer("images_per_class", 600, "Images of each class: the first by name.", 1)
 
 

@@ -40,6 +40,7 @@ PAIRS = {
     for plain in ("maml_none", "maml_taml")
     for regularized in ("maml_weights", "maml_activations")
 }
+EXTRA_COLUMNS = ("interval", "before")
 OBJECTIVE = CROSS_ENTROPY
 
 

@@ -90,11 +90,13 @@ def _predict(objective, predict, batch, seed, num_draws):
     return objective.average(predictions), pre_errors
 
 
-def examples(objective, predict, tasks, *, seed, num_draws, batch_size, num_points=4, **_):
+def examples(objective, predict, tasks, *, seed, num_draws, batch_size, num_points, num_tasks=None, support=False, **_):
     """Query points of the first tasks (objects) with the predictions for them, as arrays for a report.
 
     predict: as in `evaluate`; of a learner with an inner loop it takes num_updates too, and with 0 predicts before
-    adapting. Returns query_x, query_y, prediction, prediction_before (with an inner loop): [tasks, num_points, ...].
+    adapting. num_points: per task; num_tasks: at most, unset: a batch's; support: the support sets, too, whole.
+    Returns query_x, query_y, prediction, prediction_before (with an inner loop): [tasks, num_points, ...], and
+    support_x, support_y.
     """
     _, batch = next(iter(tasks.evaluation_batches(seed, 1, min(batch_size, len(tasks)))))
     after, pre_errors = _predict(objective, predict, batch, seed, num_draws)
@@ -102,7 +104,9 @@ def examples(objective, predict, tasks, *, seed, num_draws, batch_size, num_poin
     if pre_errors:  # a learner that has an error before it adapts
         before = functools.partial(predict, num_updates=tf.constant(0))
         arrays["prediction_before"], _ = _predict(objective, before, batch, seed, num_draws)
-    return {name: array[:, :num_points] for name, array in arrays.items()}
+    arrays = {name: array[:num_tasks, :num_points] for name, array in arrays.items()}
+    whole = {"support_x": batch.support_x[:num_tasks], "support_y": batch.support_y[:num_tasks]} if support else {}
+    return arrays | whole
 
 
 def protocol(objective, predict, train, val, other_vals=None, eval_num_updates=(), **settings):

@@ -22,6 +22,7 @@ img.plot { max-width: 100%; }
 figure { margin: 0; width: 9rem; font-size: 12px; }
 figure div { display: flex; gap: .3rem; }
 figure img, figure svg { width: 4.3rem; height: 4.3rem; image-rendering: pixelated; background: #f4f4f4; }
+.small figure { width: 3.4rem; } .small figure img { width: 3.2rem; height: 3.2rem; }
 td code { font-size: 12px; }
 """
 

@@ -57,7 +57,7 @@ def run(
     weight_decay=0.0,
     eval_num_updates=(),
     other_vals=None,
-    save_examples=False,
+    examples=None,
 ):
     """Train `learner` on the tasks `train`, evaluate it on both, write result.json into a run folder below --logdir.
 
@@ -70,7 +70,7 @@ def run(
       weight_decay: of `optimizers.make`, 0 for none.
       eval_num_updates: evaluate also after these numbers of inner-loop steps.
       other_vals: name -> more held-out tasks, whose numbers the result has under "others".
-      save_examples: write examples.npz too, some held-out tasks' query points and their predictions.
+      examples: settings of `evaluation.examples`, which are written to examples.npz; None writes none.
     """
     strategy = devices.configure()
     learning_rates, group_of = optimizers.with_encoder_group(learning_rates, group_of)
@@ -99,7 +99,7 @@ def run(
             if FLAGS.train:
                 trainer.train_loop()
             if is_chief:
-                trainer.finish(eval_num_updates, other_vals or {}, save_examples)
+                trainer.finish(eval_num_updates, other_vals or {}, examples)
 
 
 class Trainer:
@@ -126,7 +126,7 @@ class Trainer:
         # An evaluation leaves the optimizers' state: one with other groups of weights may have trained them.
         self.trials.restore(partial=not FLAGS.train)
 
-    def finish(self, eval_num_updates, other_vals, save_examples):
+    def finish(self, eval_num_updates, other_vals, examples):
         """Final checkpoint, evaluation and result of each trial."""
         if FLAGS.train:
             self.trials.save("checkpoint-final.npz", self.step)
@@ -145,8 +145,8 @@ class Trainer:
                     f"warning: {folder.folder}: {', '.join(diverged)} not finite; take smaller inner steps",
                     file=sys.stderr,
                 )
-            if save_examples:
-                folder.write_examples(evaluation.examples(objective, predict, self.val, **settings))
+            if examples:
+                folder.write_examples(evaluation.examples(objective, predict, self.val, **settings, **examples))
             folder.seconds += time.monotonic() - start
             folder.write_result(numbers, objective.name)
 

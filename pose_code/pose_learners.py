@@ -104,7 +104,9 @@ def run(learner, *, name_flags, **kwargs):
     train, val = load_splits()
     train.label_noise, train.distinct_tasks = FLAGS.label_noise, FLAGS.distinct_tasks
     name_flags = [*name_flags, *["label_noise"] * (FLAGS.label_noise != "none")]
-    training.run(learner, train, val, name_flags=name_flags, other_vals=_others(val), save_examples=True, **kwargs)
+    training.run(
+        learner, train, val, name_flags=name_flags, other_vals=_others(val), examples={"num_points": 4}, **kwargs
+    )
 
 
 def _others(val):

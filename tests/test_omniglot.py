@@ -1,9 +1,8 @@
+import functools
 import hashlib
 import io
 import shutil
-import struct
 import zipfile
-import zlib
 
 import numpy as np
 import pytest
@@ -18,36 +17,20 @@ BACKGROUND, EVALUATION = omniglot.MD5
 FIRST = f"{BACKGROUND}/Greek/character01/0001_01.png"
 
 
-def png(pixels):
+def png(image):
     file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG")
+    image.save(file, "PNG")
     return file.getvalue()
 
 
-def drawing(seed, shape=(105, 105)):
-    return png(np.random.default_rng(seed).integers(2, size=shape, dtype=np.uint8).astype(bool))
-
-
-def chunk(kind, data):
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-
-def bomb():
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 50000, 50000, 1, 0, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(bytes(99))) + chunk(b"IEND", b"")
+def drawing(seed, width=105, height=105):
+    return png(Image.fromarray(np.random.default_rng(seed).random((height, width)) < 0.5))
 
 
 def members():
-    """Two parts with two alphabets, of two and of one character, 3 drawings each: {path: bytes}."""
-    paths = [
-        f"{part}/{character}/{number}_{index:02d}.png"
-        for part, characters in {
-            BACKGROUND: ["Greek/character01", "Greek/character02"], EVALUATION: ["Old Slavonic (ü)/character01"],
-        }.items()
-        for number, character in enumerate(characters)
-        for index in (1, 2, 3)
-    ]  # fmt: skip
-    paths[0] = FIRST
+    """Two parts, with two characters and with one, 3 drawings each: {path: bytes}."""
+    characters = [FIRST[:-12], f"{BACKGROUND}/Greek/character02", f"{EVALUATION}/Old Slavonic (ü)/character01"]
+    paths = [f"{character}/0001_{index:02d}.png" for character in characters for index in (1, 2, 3)]
     return {path: drawing(seed) for seed, path in enumerate(paths)}
 
 
@@ -91,19 +74,18 @@ def test_all_of_omniglot():
                 np.testing.assert_array_equal(stored, 255 - np.asarray(image, int))
 
 
-def test_archives_their_folders_and_folders_twice_deep_give_the_same_bytes(tmp_path):
-    written = []
-    layouts = {"zips": write_zips, "folders": write_folders, "deep": lambda folder, files: write_folders(
-        folder, {f"{path.split('/')[0]}/{path}": data for path, data in files.items()})}  # fmt: skip
-    for name, write in layouts.items():
-        (tmp_path / name).mkdir()
-        write(tmp_path / name, members())
-        arguments = (f"--data_dir={tmp_path / name}", f"--out={tmp_path / name / 'out'}", "--drawings=3")
+def test_archives_folders_and_folders_unpacked_into_one_of_their_name_give_the_same_bytes(tmp_path):
+    folders = [tmp_path / name for name in ("zips", "folders", "deep")]
+    folders[0].mkdir()
+    write_zips(folders[0], members())
+    write_folders(folders[1], members())
+    write_folders(folders[2], {f"{path.split('/')[0]}/{path}": data for path, data in members().items()})
+    for folder in folders:
+        arguments = (f"--data_dir={folder}", f"--out={folder}/out", "--drawings=3")
         result = run_script("classification", "omniglot", *arguments)
         assert result.returncode == 0 and "3 characters x 3 drawings" in result.stdout, result.stderr
-        written.append((tmp_path / name / "out" / class_file.NAME).read_bytes())
-    assert written[0] == written[1] == written[2]
-    classes = class_file.load(tmp_path / "zips/out" / class_file.NAME)
+    assert len({(folder / "out" / class_file.NAME).read_bytes() for folder in folders}) == 1
+    classes = class_file.load(folders[0] / "out" / class_file.NAME)
     assert classes.names.tolist() == ["Greek/character01", "Greek/character02", "Old Slavonic (ü)/character01"]
 
 
@@ -123,10 +105,10 @@ def test_hidden_files_and_those_of_macos_are_passed_over_and_the_first_drawings_
         (FIRST, b"no image", "0001_01.png: not a PNG or JPEG image; get the file anew"),
         (FIRST, b"", "0001_01.png: not a PNG or JPEG"),
         (FIRST, drawing(0)[:300], "0001_01.png: damaged image (image file is truncated"),
-        (FIRST, bomb(), "0001_01.png: damaged image (Image size (2500000000 pixels) exceeds limit"),
-        (FIRST, png(np.zeros((105, 105), np.uint16)), "0001_01.png: damaged image (pixels of kind I;16, not of 8"),
-        (FIRST, drawing(0, (105, 100)), "0001_01.png: 100x105 pixels, not square"),
-        (FIRST.replace("01.png", "02.png"), drawing(0, (99, 99)), "0001_02.png: 99 pixels a side, but"),
+        (FIRST, png(Image.new("1", (20000, 10000))), "0001_01.png: damaged image (Image size (200000000 pixels)"),
+        (FIRST, png(Image.new("I;16", (105, 105))), "0001_01.png: damaged image (pixels of kind I;16, not of 8"),
+        (FIRST, drawing(0, 100, 105), "0001_01.png: 100x105 pixels, not square"),
+        (FIRST.replace("01.png", "02.png"), drawing(0, 99, 99), "0001_02.png: 99 pixels a side, but"),
         (f"{BACKGROUND}/Greek/x.png", drawing(0), "Greek/x.png: not at <alphabet>/<character>/<drawing>.png"),
         (f"{BACKGROUND}/Greek/character03/1.png", drawing(0), "'Greek/character03', has 1 images; complete or remove"),
         (f"{BACKGROUND}/a\nb/c\udc80/1.png", drawing(0), "characters in its name that cannot be printed; rename it"),
@@ -145,21 +127,11 @@ def encrypt(data):
     return bytes(data)
 
 
-def add(name):
-    """-> function that adds an empty member to an archive's bytes."""
-
-    def change(data):
-        file = io.BytesIO(data)
-        with zipfile.ZipFile(file, "a") as archive:
-            archive.writestr(name, b"")
-        return file.getvalue()
-
-    return change
-
-
-def corrupt(data):
-    middle = data.index(b"IDAT") + 50
-    return data[:middle] + bytes(50) + data[middle + 50 :]
+def add(name, data):
+    file = io.BytesIO(data)
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.writestr(name, b"")
+    return file.getvalue()
 
 
 @pytest.mark.parametrize(
@@ -170,16 +142,15 @@ def corrupt(data):
         (lambda data: b"", "not a zip archive, or cut short"),
         (lambda data: b"PK\x05\x06" + bytes(18), "no <alphabet>/<character>/<drawing>.png in it"),
         (encrypt, "is encrypted; unpack the archive with its password"),
-        (corrupt, "0001_01.png: damaged (Bad CRC-32"),
-        (add("../evil.png"), "'../evil.png', lies outside the archive's folder"),
-        (add("/evil.png"), "'/evil.png', lies outside"),
-        (add("..\\evil.png"), "'../evil.png', lies outside"),
-        (add("c:\\evil.png"), "'c:/evil.png', lies outside"),
-        pytest.param(
-            add(FIRST), "is twice in it", marks=pytest.mark.filterwarnings("ignore:Duplicate name:UserWarning")
-        ),
+        (lambda data: data.replace(b"IEND", b"IENE", 1), "0001_01.png: damaged (Bad CRC-32"),
+        (functools.partial(add, "../evil.png"), "'../evil.png', lies outside the archive's folder"),
+        (functools.partial(add, "/evil.png"), "'/evil.png', lies outside"),
+        (functools.partial(add, "..\\evil.png"), "'../evil.png', lies outside"),
+        (functools.partial(add, "c:\\evil.png"), "'c:/evil.png', lies outside"),
+        (functools.partial(add, FIRST), "is twice in it"),
     ],
 )
+@pytest.mark.filterwarnings("ignore:Duplicate name:UserWarning")
 def test_a_bad_archive_is_named(tmp_path, change, message):
     write_zips(tmp_path, members())
     path = tmp_path / f"{BACKGROUND}.zip"
@@ -191,8 +162,7 @@ def test_a_bad_archive_is_named(tmp_path, change, message):
 def test_a_missing_part_is_named_with_where_to_get_it(tmp_path):
     write_folders(tmp_path, members())
     shutil.rmtree(tmp_path / EVALUATION)
-    line = refused(tmp_path)
-    assert f"neither {EVALUATION}.zip nor a folder {EVALUATION} in it" in line and "brendenlake/omniglot" in line
+    assert f"neither {EVALUATION}.zip nor a folder {EVALUATION} in it; give --download, or get" in refused(tmp_path)
     (tmp_path / EVALUATION).mkdir()
     assert f"{EVALUATION}: no <alphabet>/" in refused(tmp_path)
 
@@ -202,9 +172,7 @@ def test_the_script_prints_one_line_and_writes_nothing(tmp_path):
     before = sorted(tmp_path.rglob("*"))
     result = run_script("classification", "omniglot", f"--data_dir={tmp_path}", f"--out={tmp_path}/out")
     assert (result.returncode, result.stderr.count("\n")) == (1, 1)
-    assert result.stderr.startswith("error: ") and "has 3 images; complete or remove it, or lower --drawings=20" in (
-        result.stderr
-    )
+    assert result.stderr.startswith("error: ") and "has 3 images; complete or remove it, or lo" in result.stderr
     assert sorted(tmp_path.rglob("*")) == before
 
 
