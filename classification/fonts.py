@@ -1,13 +1,12 @@
 """Draws the embedded classes: characters of many alphabets and symbols, in the fonts that matplotlib ships.
 
-1. Candidates are the letters, numbers and symbols without decomposition that 12 of 16 DejaVu and STIX fonts draw,
-   without modifiers (small copies of others) and mere lines.
+1. Candidates: letters, numbers and symbols without decomposition, no mere lines, in 12 of 16 DejaVu and STIX fonts.
 2. Each glyph is scaled until the longer side of its ink has one length: a class is a shape, whatever its size.
 3. Of characters with one shape (Latin A, Greek Alpha and Cyrillic A; o and O) the first by code point is a class.
 4. A drawing of a class is a font, then a random affine and a smooth elastic distortion, in 28x28 grey.
 
 Command: python -m classification.fonts --out=FOLDER --contact_sheet=characters.png
-Cost: 7 seconds on one core, 400 MB of memory; FOLDER/classes.npz takes 3 MB.
+Cost: 8 seconds on one core, 320 MB of memory; FOLDER/classes.npz takes 3 MB.
 
 Flags change drawings, not classes. The bytes depend on the versions of Python, NumPy, Pillow and matplotlib too.
 """
@@ -35,8 +34,8 @@ FAMILIES = (
 FONTS = sum(FAMILIES, ())
 MIN_FONTS = 12
 _CATEGORIES = {"Lu", "Ll", "Lo", "Nd", "Nl", "No", "Sm", "Sc", "So"}  # not Lm and Sk, the modifiers
-# Words in the names of characters that differ from another in weight or proportions only, and of parts of boxes.
-_SKIPPED_WORDS = {"HEAVY", "BLOCK", "RECTANGLE", "BOX", "N-ARY"}
+# Words in names of mere variants in weight or proportions and of parts of boxes; characters that repeat another by eye.
+_SKIPPED = {"HEAVY", "BLOCK", "RECTANGLE", "BOX", "N-ARY", *"∟\u222a∩Ո∃\u22a4△▵▽○◯◦≂ᴈՏ"}
 # Below are lines and pieces of brackets, which differ in a pixel or two; above are j, I and arrows.
 MIN_WIDTH = 0.2
 # Just above: Greek Delta and the increment sign, y and y with a hook; just below: arrows with one and two heads.
@@ -56,7 +55,7 @@ def _halve(images):
 
 
 def _is_candidate(character):
-    skipped = not _SKIPPED_WORDS.isdisjoint(unicodedata.name(character, "").split())
+    skipped = not _SKIPPED.isdisjoint([character, *unicodedata.name(character, "").split()])
     return unicodedata.category(character) in _CATEGORIES and not (unicodedata.decomposition(character) or skipped)
 
 
@@ -125,13 +124,14 @@ def relative_widths(glyphs):
 
 def choose(glyphs):
     """Rows of glyphs [n, fonts, ...] that become classes: unlike the replacement glyphs, row 0, and all rows before."""
-    similar = similarities(glyphs) > MAX_SIMILARITY
     num_fonts = glyphs.any((2, 3)).sum(1)  # some fonts map a character to a blank glyph
+    rows = np.append(0, np.flatnonzero((num_fonts >= MIN_FONTS) & (relative_widths(glyphs) >= MIN_WIDTH)))
+    similar = similarities(glyphs[rows]) > MAX_SIMILARITY
     chosen = [0]
-    for row in np.flatnonzero((num_fonts >= MIN_FONTS) & (relative_widths(glyphs) >= MIN_WIDTH)):
-        if not similar[row, chosen].any():
-            chosen.append(row)
-    return np.array(chosen[1:])
+    for index in range(1, len(rows)):
+        if not similar[index, chosen].any():
+            chosen.append(index)
+    return rows[chosen[1:]]
 
 
 def distort(glyphs, rng):

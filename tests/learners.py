@@ -14,10 +14,10 @@ from pose_code import pose_learners
 
 
 @contextlib.contextmanager
-def script(name, *arguments):
-    """The module pose_code/<name>.py with its flags defined and parsed; they are undone at the end."""
+def script(name, *arguments, package="pose_code"):
+    """The module <package>/<name>.py with its flags defined and parsed; they are undone at the end."""
     with flagsaver.flagsaver():
-        module = importlib.import_module(f"pose_code.{name}")
+        module = importlib.import_module(f"{package}.{name}")
         module.define_flags()
         flags.FLAGS(["", "--data_dir=.", *arguments])
         yield module

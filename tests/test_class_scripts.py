@@ -1,0 +1,137 @@
+"""The classification scripts: what they learn, their records, resume, trials side by side, replicas, bad flags."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from learners import script
+from scripts import REPO, run_script, start_script
+
+from classification import class_file
+
+TINY = [
+    "--dim_im=8", "--ways=3", "--num_train_classes=6", "--dim_w=16", "--num_filters=8", "--meta_batch_size=2",
+    "--num_test_tasks=4", "--test_num_updates=1", "--num_theta_samples=2", "--metatrain_iterations=2",
+    "--summary_every=1", "--checkpoint_every=1", "--num_threads=1",
+]  # fmt: skip
+KINDS = ("none", "taml", "weights", "activations")
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory):
+    """Ten classes of six noisy images of a pattern of 8x8 pixels each."""
+    folder, rng = tmp_path_factory.mktemp("classes"), np.random.default_rng(0)
+    patterns = rng.integers(256, size=(10, 1, 8, 8, 1))
+    images = np.clip(patterns + rng.normal(0, 20, (10, 6, 8, 8, 1)), 0, 255).astype(np.uint8)
+    class_file.save(folder / class_file.NAME, images, [f"c{i}" for i in range(10)])
+    return folder
+
+
+def start(name, data_dir, logdir, *flags):
+    return start_script("classification", name, f"--data_dir={data_dir}", f"--logdir={logdir}", *TINY, *flags)
+
+
+def finished(run, logdir):
+    """The run's folder and result."""
+    done = run.wait()
+    assert done.returncode == 0, done.stderr
+    (path,) = logdir.glob("*trial-1/result.json")
+    return path.parent, json.loads(path.read_text())
+
+
+def losses(folder):
+    with open(folder / "curve.csv", newline="") as file:
+        return [float(row["metatrain_full_loss"]) for row in csv.DictReader(file)]
+
+
+@pytest.mark.parametrize("kinds", [KINDS[:2], KINDS[2:]])
+def test_maml_s_four_kinds_train_and_record_tables_4_and_5(kinds, data_dir, tmp_path):
+    runs = {kind: start("maml", data_dir, tmp_path / kind, f"--regularizer={kind}") for kind in kinds}
+    for kind, run in runs.items():
+        folder, result = finished(run, tmp_path / kind)
+        beta = "" if kind in ("none", "taml") else ".beta-1e-05"
+        assert folder.name == f"class_maml_{kind}.ways-3.update_batch_size-1.meta_lr-0.001.update_lr-0.1{beta}.trial-1"
+        assert 0 <= result["meta_test_accuracy"] <= 100 and len(result["per_object"]) == 4
+        np.testing.assert_allclose(result["meta_test_accuracy"], np.mean(result["per_object"]), rtol=1e-6)
+        assert {"meta_train_pre_accuracy", "pre_accuracy", "shuffled_support_accuracy", "cross_entropy"} <= set(result)
+        assert set(result["per_class"]) <= {f"c{i}" for i in range(10)} and len(result["per_class"]) >= 3
+        with np.load(folder / "examples.npz") as examples:
+            assert examples["support_x"].shape == (2, 3, 8, 8, 1) and examples["prediction"].shape == (2, 3, 3)
+
+
+@pytest.mark.parametrize("kind, before", [("finetune", None), ("nearest", None)])
+def test_joint_training_s_two_baselines_evaluate_on_tasks_of_new_classes(kind, before, data_dir, tmp_path):
+    flags = [flag for flag in TINY if "num_train" not in flag]
+    data = [f"--data_dir={data_dir}", f"--logdir={tmp_path}", "--num_train_classes=6"]
+    run = start_script("classification", "joint", *data, *flags, f"--classify={kind}", "--metatrain_iterations=60")
+    folder, result = finished(run, tmp_path)
+    assert result["flags"]["num_outputs"] == 6 and result["pre_accuracy"] is before
+    assert losses(folder)[-1] < 0.5 * losses(folder)[0]  # six patterns are soon told apart
+    if kind == "nearest":
+        assert result["meta_test_accuracy"] > 70  # of patterns with little noise
+
+
+def test_maml_learns_its_classes_by_heart(data_dir, tmp_path):
+    settings = ["--metatrain_iterations=150", "--update_lr=0.001", "--meta_lr=5e-3", "--num_updates=1"]
+    _, result = finished(start("maml", data_dir, tmp_path, *settings, "--num_test_tasks=60"), tmp_path)
+    assert result["meta_train_pre_accuracy"] > 90  # without having seen a support set
+    assert result["meta_test_accuracy"] < 60
+    assert abs(result["shuffled_support_accuracy"] - result["meta_test_accuracy"]) < 20
+
+
+def test_a_run_in_two_parts_two_replicas_and_trials_side_by_side_are_the_run(data_dir, tmp_path):
+    flags = ["--regularizer=weights", "--beta=1e-3", "--metatrain_iterations=4", "--num_updates=1"]
+    others = {
+        "parts": ["--metatrain_iterations=2"],
+        "replicas": ["--strategy=mirrored", "--num_replicas=2"],
+        "trials": ["--num_trials=2"],
+        "bfloat16": ["--precision=mixed_bfloat16"],
+    }
+    runs = {name: start("maml", data_dir, tmp_path / name, *flags, *own) for name, own in others.items()}
+    whole = losses(finished(start("maml", data_dir, tmp_path / "whole", *flags), tmp_path / "whole")[0])
+    for name, run in runs.items():
+        folder, _ = finished(run, tmp_path / name)
+        if name == "parts":
+            folder, result = finished(start("maml", data_dir, tmp_path / name, *flags), tmp_path / name)
+            assert result["iterations"] == 4 and losses(folder) == whole
+        np.testing.assert_allclose(losses(folder), whole, rtol=0.1 if name == "bfloat16" else 2e-4, err_msg=name)
+
+
+@pytest.mark.parametrize(
+    "flags, message",
+    [
+        (["--dim_im=28"], "classes.npz: give --dim_im=8 --channels=1, as its images are"),
+        (["--ways=5"], "--ways=5: a split has 4 classes"),
+        (["--update_batch_size=4"], "--update_batch_size=4: with 4 query images"),
+        (["--num_train_classes=10"], "--num_train_classes=10: there are 10 in all"),
+        (["--strides=1,1"], "--strides=1,1: give four"),
+        (["--task_sets", "--mutually_exclusive"], "--task_sets: its sets have fixed labels"),
+        (["--data_dir=/nowhere"], "/nowhere/classes.npz: no such file; make it with"),
+    ],
+)
+def test_a_bad_flag_is_one_line(flags, message, data_dir, tmp_path):
+    done = run_script("classification", "maml", f"--data_dir={data_dir}", f"--logdir={tmp_path}/l", *TINY, *flags)
+    (line,) = done.stderr.splitlines()
+    assert done.returncode == 1 and line.startswith("error: ") and message in line
+    assert not (tmp_path / "l").exists()
+
+
+def test_a_damaged_class_file_is_one_line(data_dir, tmp_path):
+    content = (data_dir / class_file.NAME).read_bytes()
+    for damaged in (b"", b"PK", content[: len(content) // 2], content.replace(b"names.npy", b"nomes.npy")):
+        (tmp_path / class_file.NAME).write_bytes(damaged)
+        with pytest.raises(class_file.UserError, match=r"classes\.npz: not a file of classes, or damaged"):
+            class_file.load(tmp_path / class_file.NAME)
+
+
+PRESETS = sorted((REPO / "presets/classification").glob("*/*.cfg"))
+
+
+@pytest.mark.parametrize("path", PRESETS, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_a_preset_gives_flags_and_values_that_its_script_takes(path):
+    kind = path.stem.partition("_")[0]
+    with script(
+        kind, f"--flagfile={path}", "--num_outputs=5" if kind == "joint" else "--ways=5", package="classification"
+    ) as module:
+        assert module.make_learner().init(np.random.default_rng(0))
