@@ -3,17 +3,23 @@ WORK_DIR=${WORK_DIR:-work_dir}    # all that is made: models, renders, pickles, 
 CAD_DIR=${CAD_DIR:-}              # a PASCAL3D+ CAD folder; empty: the embedded models, which are made
 DATA_DIR=${DATA_DIR:-}            # renders and pickles; empty: a folder of WORK_DIR for each CAD_DIR
 LOG_DIR=${LOG_DIR:-}              # run folders; empty: DATA_DIR/logs
+DATA=${DATA:-fonts}               # of table4 and figure10: fonts, omniglot, mini_imagenet
+SOURCE_DIR=${SOURCE_DIR:-}        # the archives of Omniglot, or MiniImagenet's images; empty: Omniglot is downloaded
+GIVEN_PRESET=${PRESET:-}          # table4 and figure10 have a default of their own
 PRESET=${PRESET:-paper}           # a folder of presets/: paper, for a GPU; small, for hours of CPU cores
 TRIALS=${TRIALS:-}                # trials of each row; empty: 5 (1 for quick and encoder)
 SPLITS=${SPLITS:-trial}           # trial: trial t trains on split t of the objects (data_gen --seed=t); fixed: all on one
 JOBS=${JOBS:-$(nproc)}            # runs side by side, which share the cores; with one GPU: 1
 METHODS=${METHODS:-}              # what a table or figure trains, such as "np_bbb maml_bbb"; empty: all that it lists
-BETAS=${BETAS:-0 1e-6 1e-5 1e-4 1e-3 1e-2 1e-1 1}  # grid of figure2 and search
+BETAS=${BETAS:-}                  # grid of figure2, search and figure10; empty: theirs
+SHOTS=${SHOTS:-}                  # K of table4; empty: 1 5 (1 for quick)
 RATES=${RATES:-1e-4 5e-4 1e-3}    # grid of learning rates of search
 PYTHON=${PYTHON:-python3}         # makes the virtual environment .venv
 
 # ---- what follows is for the scripts of this folder, which run.sh sources after it ----------------------------------
 PY=.venv/bin/python
+CLASS_METHODS="maml_none maml_taml maml_weights maml_activations joint_finetune joint_nearest"  # of table4
+ALL_BETAS=${BETAS:-0 1e-6 1e-5 1e-4 1e-3 1e-2 1e-1 1}
 ALL_METHODS="finetune maml_vanilla maml_bbb maml_ib np_vanilla np_bbb np_ib np_all_bbb"
 if [[ -z $DATA_DIR ]]; then
   DATA_DIR=$WORK_DIR/embedded-half
@@ -27,7 +33,7 @@ for name in WORK_DIR DATA_DIR LOG_DIR; do  # the launcher's list has a line per 
   [[ ${!name} != *$'\n'* ]] || die "$name=${!name}: a folder's name may not have a newline in it"
 done
 for name in $METHODS; do  # a typing error would train nothing
-  [[ " $ALL_METHODS " == *" $name "* ]] || die "METHODS: no method $name; give some of $ALL_METHODS, with blanks between"
+  [[ " $ALL_METHODS $CLASS_METHODS " == *" $name "* ]] || die "METHODS: no method $name; give some of $ALL_METHODS, with blanks between"
 done
 
 preset() {  # METHOD: refuse a PRESET that lacks it
@@ -112,6 +118,32 @@ figure() {  # NAME FLAG "VALUE..." "METHOD METHOD" FLAGS...: the error of method
   mkdir -p "$(logs)" "$(logs)-$1"
   $PY -m pose_code.summarize --logdir="$(logs),$(logs)-$1" --methods="${4// /,}" --against="$2" \
     --figure="$(out "$1").png" --out="$(out "$1")"
+}
+
+classes() {  # the classes of DATA in CLASS_DIR, and TRIALS, SHOTS and P, the presets, of the classification tables
+  case $DATA in
+    fonts) PRESET=${GIVEN_PRESET:-quick} ;;
+    omniglot) PRESET=${GIVEN_PRESET:-small} ;;
+    mini_imagenet) PRESET=mini_imagenet ;;
+    *) die "DATA=$DATA: give fonts, omniglot or mini_imagenet" ;;
+  esac
+  P=presets/classification/$PRESET CLASS_DIR=$WORK_DIR/classes-$DATA
+  [[ -d $P ]] || die "PRESET=$PRESET: there is no $P; give one of $(cd presets/classification && echo *)"
+  setup
+  [[ ! -f $CLASS_DIR/classes.npz ]] || return 0
+  say "The classes of $DATA"
+  case $DATA in
+    fonts) $PY -m classification.fonts --out="$CLASS_DIR" --contact_sheet="$CLASS_DIR/contact_sheet.png" ;;
+    omniglot) $PY -m classification.omniglot --data_dir="${SOURCE_DIR:-$WORK_DIR/omniglot}" --out="$CLASS_DIR" --download ;;
+    mini_imagenet)
+      [[ $SOURCE_DIR ]] || die "SOURCE_DIR: give MiniImagenet's folder, of train.csv, val.csv, test.csv and images/"
+      $PY -m classification.mini_imagenet --data_dir="$SOURCE_DIR" --out="$CLASS_DIR"
+      ;;
+  esac
+}
+
+class_sweep() {  # LOGDIR FLAGS...: each line once per trial, which has its own choice of classes
+  METHODS='' sweep --trials="$TRIALS" "${@:2}" -- --data_dir="$CLASS_DIR" --data_seed='{trial}' --logdir="$1"
 }
 
 sinusoid_report() {  # FLAGS...

@@ -2,7 +2,7 @@
 # METHOD is a script of pose_code, or with a flag, in quotes: bash run.sh search "np_vanilla --weight_decay"
 # Cost: three rates and eight values of beta (RATES, BETAS), TRIALS trials each.
 [[ $# -gt 0 && " $ALL_METHODS " == *" ${1%% *} "* ]] || die "search: give one of $ALL_METHODS, with flags in quotes"
-row=$1 method=${1%% *} betas=$BETAS rate_flag=meta_lr
+row=$1 method=${1%% *} betas=$ALL_BETAS rate_flag=meta_lr
 shift
 TRIALS=${TRIALS:-5}
 METHODS=

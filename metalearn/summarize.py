@@ -26,7 +26,10 @@ def define_flags():
 
 
 def run(paper, write_html):
-    """paper: a domain's module of that name, see `results.load_results`. write_html: (path, runs), its report."""
+    """Print and write what the flags ask for. Returns the runs, of `results.load_results`.
+
+    paper: a domain's module of that name, see `results.load_results`. write_html: (path, runs), its report.
+    """
     runs = results.load_results(FLAGS.logdir, paper)
     if FLAGS.methods:
         if unknown := set(FLAGS.methods) - {*paper.METHODS, *(run["key"] for run in runs)}:
@@ -63,3 +66,4 @@ def run(paper, write_html):
         write_html(FLAGS.html, runs)
     if FLAGS.keep:
         kept.keep(runs, FLAGS.keep)
+    return runs

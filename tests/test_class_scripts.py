@@ -11,7 +11,7 @@ from scripts import REPO, run_script, start_script
 from classification import class_file
 
 TINY = [
-    "--dim_im=8", "--ways=3", "--num_train_classes=6", "--dim_w=16", "--num_filters=8", "--meta_batch_size=2",
+    "--dim_im=16", "--ways=3", "--num_train_classes=6", "--dim_w=16", "--num_filters=8", "--meta_batch_size=2",
     "--num_test_tasks=4", "--test_num_updates=1", "--num_theta_samples=2", "--metatrain_iterations=2",
     "--summary_every=1", "--checkpoint_every=1", "--num_threads=1",
 ]  # fmt: skip
@@ -20,10 +20,10 @@ KINDS = ("none", "taml", "weights", "activations")
 
 @pytest.fixture(scope="module")
 def data_dir(tmp_path_factory):
-    """Ten classes of six noisy images of a pattern of 8x8 pixels each."""
+    """Ten classes of six noisy images of a pattern of 16x16 pixels each."""
     folder, rng = tmp_path_factory.mktemp("classes"), np.random.default_rng(0)
-    patterns = rng.integers(256, size=(10, 1, 8, 8, 1))
-    images = np.clip(patterns + rng.normal(0, 20, (10, 6, 8, 8, 1)), 0, 255).astype(np.uint8)
+    patterns = rng.integers(256, size=(10, 1, 16, 16, 1))
+    images = np.clip(patterns + rng.normal(0, 20, (10, 6, 16, 16, 1)), 0, 255).astype(np.uint8)
     class_file.save(folder / class_file.NAME, images, [f"c{i}" for i in range(10)])
     return folder
 
@@ -57,27 +57,29 @@ def test_maml_s_four_kinds_train_and_record_tables_4_and_5(kinds, data_dir, tmp_
         assert {"meta_train_pre_accuracy", "pre_accuracy", "shuffled_support_accuracy", "cross_entropy"} <= set(result)
         assert set(result["per_class"]) <= {f"c{i}" for i in range(10)} and len(result["per_class"]) >= 3
         with np.load(folder / "examples.npz") as examples:
-            assert examples["support_x"].shape == (2, 3, 8, 8, 1) and examples["prediction"].shape == (2, 3, 3)
+            assert examples["support_x"].shape == (2, 3, 16, 16, 1) and examples["prediction"].shape == (2, 3, 3)
 
 
 @pytest.mark.parametrize("kind, before", [("finetune", None), ("nearest", None)])
 def test_joint_training_s_two_baselines_evaluate_on_tasks_of_new_classes(kind, before, data_dir, tmp_path):
     flags = [flag for flag in TINY if "num_train" not in flag]
     data = [f"--data_dir={data_dir}", f"--logdir={tmp_path}", "--num_train_classes=6"]
-    run = start_script("classification", "joint", *data, *flags, f"--classify={kind}", "--metatrain_iterations=60")
+    run = start_script(
+        "classification", "joint", *data, *flags, f"--classify={kind}", "--metatrain_iterations=60", "--meta_lr=5e-3"
+    )
     folder, result = finished(run, tmp_path)
     assert result["flags"]["num_outputs"] == 6 and result["pre_accuracy"] is before
-    assert losses(folder)[-1] < 0.5 * losses(folder)[0]  # six patterns are soon told apart
+    assert losses(folder)[-1] < 0.7 * losses(folder)[0]  # six patterns are soon told apart
     if kind == "nearest":
         assert result["meta_test_accuracy"] > 70  # of patterns with little noise
 
 
 def test_maml_learns_its_classes_by_heart(data_dir, tmp_path):
-    settings = ["--metatrain_iterations=150", "--update_lr=0.001", "--meta_lr=5e-3", "--num_updates=1"]
+    settings = ["--metatrain_iterations=150", "--update_lr=1e-4", "--meta_lr=5e-3", "--num_updates=1"]
     _, result = finished(start("maml", data_dir, tmp_path, *settings, "--num_test_tasks=60"), tmp_path)
     assert result["meta_train_pre_accuracy"] > 90  # without having seen a support set
     assert result["meta_test_accuracy"] < 60
-    assert abs(result["shuffled_support_accuracy"] - result["meta_test_accuracy"]) < 20
+    assert abs(result["shuffled_support_accuracy"] - result["meta_test_accuracy"]) < 15
 
 
 def test_a_run_in_two_parts_two_replicas_and_trials_side_by_side_are_the_run(data_dir, tmp_path):
@@ -101,7 +103,7 @@ def test_a_run_in_two_parts_two_replicas_and_trials_side_by_side_are_the_run(dat
 @pytest.mark.parametrize(
     "flags, message",
     [
-        (["--dim_im=28"], "classes.npz: give --dim_im=8 --channels=1, as its images are"),
+        (["--dim_im=28"], "classes.npz: give --dim_im=16 --channels=1, as its images are"),
         (["--ways=5"], "--ways=5: a split has 4 classes"),
         (["--update_batch_size=4"], "--update_batch_size=4: with 4 query images"),
         (["--num_train_classes=10"], "--num_train_classes=10: there are 10 in all"),
