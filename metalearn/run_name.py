@@ -25,7 +25,7 @@ def run_name(start, name_flags, iterations_flag=None):
     the run's own flags.cfg leads to the same folder.
     """
     given = _given_after_flagfile(sys.argv[1:])
-    if "tag" not in given:
+    if given is not None and "tag" not in given:
         tagged = dict(re.findall(r"(?:^|\.)([a-z]\w*)-(.*?)(?=\.[a-z]\w*-|$)", FLAGS.tag or ""))
         ignored = {*name_flags, iterations_flag, *EXECUTION_FLAGS, *_NAMED_OTHERWISE}
         for name in given & ({flag.name for flag in own_flags()} - ignored):
@@ -37,9 +37,11 @@ def run_name(start, name_flags, iterations_flag=None):
 
 
 def _given_after_flagfile(arguments):
-    """Names of the flags on a command line after the last --flagfile; none without one."""
+    """Names of the flags on a command line after the last --flagfile; None without one."""
     places = [i for i, word in enumerate(arguments) if re.match("--?flagfile", word)]
-    names = {word.lstrip("-").partition("=")[0] for word in arguments[places[-1] + 1 :]} if places else set()
+    if not places:
+        return None
+    names = {word.lstrip("-").partition("=")[0] for word in arguments[places[-1] + 1 :]}
     return {name if name in FLAGS else name.removeprefix("no") for name in names}
 
 

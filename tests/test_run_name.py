@@ -36,6 +36,7 @@ def test_what_a_command_line_changes_of_a_preset_is_in_the_name(arguments, tag, 
 
 def test_upstream_s_flags_give_upstream_s_names(monkeypatch):
     assert name(monkeypatch) == name(monkeypatch, "--dim_w=10") == UPSTREAM
+    assert name(monkeypatch, "--dim_w=10", "--tag=mine") == f"{UPSTREAM}.mine"
     assert name(monkeypatch, PRESET, "--beta=0.1").startswith("np_bbb.beta-0.1.update_lr-")
 
 
