@@ -33,11 +33,12 @@ for name in WORK_DIR DATA_DIR LOG_DIR; do  # the launcher's list has a line per 
   [[ ${!name} != *$'\n'* ]] || die "$name=${!name}: a folder's name may not have a newline in it"
 done
 for name in $METHODS; do  # a typing error would train nothing
-  [[ " $ALL_METHODS $CLASS_METHODS " == *" $name "* ]] || die "METHODS: no method $name; give some of $ALL_METHODS, with blanks between"
+  [[ " $ALL_METHODS $CLASS_METHODS " == *" $name "* ]] ||
+    die "METHODS: no method $name; give some of $ALL_METHODS (table4: $CLASS_METHODS), with blanks between"
 done
 
 preset() {  # METHOD: refuse a PRESET that lacks it
-  [[ -f $P/$1.cfg ]] || die "PRESET=$PRESET: there is no $P/$1.cfg; give one of $(cd presets && echo *)"
+  [[ -f $P/$1.cfg ]] || die "PRESET=$PRESET: there is no $P/$1.cfg; give one of $(cd presets && dirname */"$1.cfg" | xargs)"
 }
 
 quoted() {  # WORD: as the launcher reads it

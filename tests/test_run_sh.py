@@ -220,7 +220,7 @@ def test_a_dry_run_goes_to_the_launcher_and_makes_no_table(run):
 
 def test_wrong_presets_and_methods_are_named(run):
     for words, message in (
-        (["table2"], "error: PRESET=tiny: there is no presets/tiny/np_ib.cfg; give one of paper quick"),
+        (["table2"], "error: PRESET=tiny: there is no presets/tiny/np_ib.cfg; give one of paper small"),
         (["search", "np_bb"], "error: search: give one of"),
         (["table3"], "error: METHODS: no method np_bbb,np_ib"),
         (["data", "--seed=1"], "has its data; another DATA_DIR"),
@@ -234,7 +234,7 @@ def test_every_experiment_names_scripts_and_presets_that_exist(run, tmp_path):
     (tmp_path / "a clone/work_dir/sinusoid/text").mkdir(parents=True)
     for script in sorted((REPO / "experiments").glob("*.sh")):
         name = script.stem
-        if name in ("env", "smoke", "predict", "figure1", "figure5", "figure6", "figure7", "figure8"):
+        if name in ("env", "smoke", "predict", "omniglot", "figure1", "figure5", "figure6", "figure7", "figure8"):
             continue
         runs, _ = run(*([name, "np_bbb"] if name == "search" else [name]), TRIALS="1")
         assert runs, name
@@ -257,3 +257,52 @@ def test_the_scripts_own_list_runs_every_method_with_the_paper_s_preset(tmp_path
     for script, flagfile, *_ in lines:
         assert flagfile == f"--flagfile=../presets/paper/{Path(script).stem}.cfg"
         assert (REPO / "pose_code" / script).is_file()
+
+
+def preset_of(words):
+    return next(word for word in words if word.startswith("--flagfile=")).removeprefix(
+        "--flagfile=presets/classification/"
+    )
+
+
+def shots_of(words):
+    return next(word for word in words if word.startswith("--update_batch_size=")).partition("=")[2]
+
+
+def test_table4_is_the_preset_s_methods_at_both_shots_each_trial_with_its_own_choice_of_classes(run, tmp_path):
+    runs, commands = run(
+        "table4", WORK_DIR=str(tmp_path / "w"), DATA="omniglot", TRIALS="2", METHODS="maml_none joint_nearest"
+    )
+    second = [words for words in runs if "--data_seed=2" in words and "--trial=2" in words]
+    assert [(words[0], preset_of(words), shots_of(words)) for words in second] == [
+        (f"classification.{method.split('_')[0]}", f"small/{method}.cfg", shots)
+        for shots in ("1", "5") for method in ("maml_none", "joint_nearest")
+    ]  # fmt: skip
+    assert [shots_of(words) for words in runs if "--meta_batch_size=4" in words] == ["5"] * 4
+    assert commands[0].startswith("classification.omniglot --data_dir=") and commands[0].endswith(" --download")
+    assert commands[-1].startswith("classification.summarize --logdir=") and "/tables/table4-small " in commands[-1]
+
+
+def test_table4_s_default_is_a_quick_contrast_on_characters_from_fonts(run, tmp_path):
+    runs, commands = run("table4", WORK_DIR=str(tmp_path / "w"))
+    assert [(preset_of(words), shots_of(words)) for words in runs] == [
+        ("quick/maml_weights.cfg", "1"), ("quick/maml_none.cfg", "1"),
+    ]  # fmt: skip
+    assert commands[0].startswith("classification.fonts --out=")
+
+
+def test_figure10_is_maml_and_mr_maml_at_each_beta_on_mutually_exclusive_tasks(run, tmp_path):
+    runs, commands = run("figure10", WORK_DIR=str(tmp_path / "w"), BETAS="1e-6 1e-5", PRESET="small")
+    assert all("--mutually_exclusive" in words for words in runs)
+    assert [[word for word in words if "beta" in word] for words in runs] == [[], ["--beta=1e-6"], ["--beta=1e-5"]]
+    assert "--figure10=" in commands[-1]
+
+
+@pytest.mark.parametrize("variables, message", [
+    ({"DATA": "mnist"}, "DATA=mnist: give fonts, omniglot or mini_imagenet"),
+    ({"DATA": "mini_imagenet"}, "SOURCE_DIR: give MiniImagenet's folder"),
+    ({"PRESET": "tiny"}, "PRESET=tiny: there is no presets/classification/tiny"),
+])  # fmt: skip
+def test_table4_says_in_a_line_what_it_cannot_do(variables, message, run, tmp_path):
+    done = run("table4", check=False, WORK_DIR=str(tmp_path / "w"), **variables)
+    assert done.returncode == 1 and message in done.stderr.splitlines()[-1]
