@@ -55,35 +55,41 @@ def draw_curves(runs):
                 curve = list(csv.DictReader(file))
             iterations = [int(row["iteration"]) for row in curve]
             for column, color, text in (
+                (f"metatrain_pre_{objective.name}", "tab:cyan", f"training {tasks}, before adapting"),
                 (f"metatrain_{objective.name}", "tab:blue", f"training {tasks}"),
                 (f"metaval_{objective.name}", "tab:red", f"held-out {tasks}"),
             ):
+                if not curve or column not in curve[0]:  # of a learner that has no error before it adapts
+                    continue
                 values = [float(row[column]) for row in curve]
                 axis.plot(iterations, values, color=color, linewidth=0.4, alpha=0.4)
                 axis.plot(iterations, _running_mean(values), color=color, label=None if i else text)
         axis.set(title=trials[0]["label"], xlabel="iteration")
         _draw_chance(axis, trials[0]["objective"].chance)
     for axis in axes[:, 0]:
-        axis.set_ylabel(objective.name.upper())
-    if groups:
-        axes[0][0].legend(fontsize=8)
+        axis.set_ylabel(objective.title)
+    shown = {}  # a line of each kind, whichever learner has it
+    for axis in axes.flat:
+        shown = dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True)) | shown
+    if shown:
+        axes[0][0].legend(shown.values(), shown, fontsize=8)
     return figure
 
 
 def draw_bars(axis, rows, error):
-    """Rows of `table` as bars with standard deviations, the paper's beside ours."""
+    """Rows of `table` as bars with standard deviations, the paper's beside ours. error: its name."""
     for offset, text, mean, std in ((-0.2, "the paper", "paper_mean", "paper_std"), (0.2, "this code", "mean", "std")):
         heights, errors = ([row[column] or 0.0 for row in rows] for column in (mean, std))
         axis.bar(np.arange(len(rows)) + offset, heights, 0.4, label=text, yerr=errors, capsize=2)
     axis.set_xticks(range(len(rows)), [row["method"] for row in rows], rotation=30, ha="right")
-    axis.set_ylabel(f"meta-test {error.upper()}")
+    axis.set_ylabel(f"meta-test {error}")
 
 
 def draw_table(runs):
     """`draw_bars`, with the error of every held-out object (mean over trials of the same objects) as a point."""
     rows = results.table(runs)
     figure, axis = pyplot().subplots(figsize=(1.2 + 0.9 * len(rows), 3.6), layout="constrained")
-    draw_bars(axis, rows, runs[0]["objective"].name)
+    draw_bars(axis, rows, runs[0]["objective"].title)
     for i, (_, trials) in enumerate(results.group(runs)):
         errors = [trial["per_object"] for trial in trials]
         same = len({tuple(trial.get("objects") or ()) for trial in trials}) == 1
@@ -128,7 +134,7 @@ def draw_against(runs, flag):
         axis.set_xscale("symlog", linthresh=smallest, linscale=0.5)  # a 0 stands left of the smallest
         axis.set(title=_first(points[key])["label"], xlabel=flag)
         _draw_chance(axis, _first(points[key])["objective"].chance)
-    axes[0][0].set_ylabel(runs[0]["objective"].name.upper())
+    axes[0][0].set_ylabel(runs[0]["objective"].title)
     axes[0][0].legend(fontsize=8)
     return figure
 
@@ -145,7 +151,7 @@ def draw_shots(runs):
         means = [np.mean(errors) for errors in by_shots.values()]
         deviations = [results.std(errors) or 0.0 for errors in by_shots.values()]
         axis.errorbar(list(by_shots), means, deviations, label=label, marker="o", capsize=2)
-    axis.set(xlabel="support points", ylabel=f"meta-test {runs[0]['objective'].name.upper()}", xscale="log")
+    axis.set(xlabel="support points", ylabel=f"meta-test {runs[0]['objective'].title}", xscale="log")
     ticks = sorted({number for _, by_shots in lines for number in by_shots})
     axis.set_xticks(ticks, ticks)
     axis.minorticks_off()

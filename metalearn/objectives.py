@@ -20,6 +20,7 @@ class Objective(NamedTuple):
     points: (predictions, labels) -> dict name -> NumPy array [..., n], what is said of each point.
     summaries: what result.json and tables say beside the error, name -> function of the `points` of all held-out
       tasks, dict name -> array [number of points] -> number.
+    label: the error's name in tables and figures; None: `name` in capitals.
     """
 
     name: str
@@ -30,6 +31,12 @@ class Objective(NamedTuple):
     larger_is_better: bool = False
     points: Callable | None = None
     summaries: Mapping = MappingProxyType({})
+    label: str | None = None
+
+    @property
+    def title(self):
+        """The error's name in tables and figures."""
+        return self.label or self.name.upper()
 
     def means(self, predictions, labels):
         """(loss, error) of predictions [tasks, n, dim_y], averaged over tasks: scalars."""
@@ -81,5 +88,6 @@ def _classified(predictions, labels):
 SQUARED_ERROR = Objective("mse", mean_squared_error, mean_squared_error, mean)
 CROSS_ENTROPY = Objective(
     "accuracy", cross_entropy, accuracy, log_mean_probability, larger_is_better=True, points=_classified,
+    label="accuracy, %",
     summaries={"cross_entropy": lambda points: points["cross_entropy"].mean()},
 )  # fmt: skip

@@ -204,7 +204,7 @@ def columns(rows, first):
     def pair(column, std):
         return lambda row: mean_std(row[column], row[std])
 
-    extra, error = first["extra_columns"], first["objective"].name.upper()
+    extra, error = first["extra_columns"], first["objective"].title
     summaries = [name for name in first["objective"].summaries if any(row[name] is not None for row in rows)]
     return [
         ("method", name),

@@ -135,7 +135,7 @@ def table1(runs, prefix):
 def bars(runs, path):
     """Table 1 as bars with standard deviations, the paper's beside ours: a row per protocol."""
     rows = table_rows(runs)
-    (figure, panels), error = _panels(rows), paper.OBJECTIVE.name
+    (figure, panels), error = _panels(rows), paper.OBJECTIVE.title
     for (protocol, shots), axis in panels.items():
         figures.draw_bars(axis, [row for row in rows if (row["protocol"], row["shots"]) == (protocol, shots)], error)
         axis.set_ylim(0, 1.6)
