@@ -144,7 +144,9 @@ classes() {  # the classes of DATA in CLASS_DIR, and TRIALS, SHOTS and P, the pr
 }
 
 class_sweep() {  # LOGDIR FLAGS...: each line once per trial, which has its own choice of classes
-  METHODS='' sweep --trials="$TRIALS" "${@:2}" -- --data_dir="$CLASS_DIR" --data_seed='{trial}' --logdir="$1"
+  local choice=(--data_seed='{trial}')
+  [[ $DATA != omniglot ]] || choice+=(--num_train_classes=1200)  # the paper's
+  METHODS='' sweep --trials="$TRIALS" "${@:2}" -- --data_dir="$CLASS_DIR" "${choice[@]}" --logdir="$1"
 }
 
 sinusoid_report() {  # FLAGS...

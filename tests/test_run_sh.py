@@ -28,8 +28,10 @@ for command in sweep.read_list(sys.stdin, common, flags.FLAGS.methods, flags.FLA
 
 def copy_scripts(clone):
     """What run.sh needs of the repository."""
-    (clone / "sinusoid").mkdir()
-    for name in ("run.sh", "requirements.txt", "pyproject.toml", "sinusoid/search.txt"):
+    for name in ("sinusoid", "classification"):
+        (clone / name).mkdir()
+        shutil.copy(REPO / name / "search.txt", clone / name)
+    for name in ("run.sh", "requirements.txt", "pyproject.toml"):
         shutil.copy(REPO / name, clone / name)
     for name in ("experiments", "presets"):
         shutil.copytree(REPO / name, clone / name)
@@ -279,6 +281,7 @@ def test_table4_is_the_preset_s_methods_at_both_shots_each_trial_with_its_own_ch
         for shots in ("1", "5") for method in ("maml_none", "joint_nearest")
     ]  # fmt: skip
     assert [shots_of(words) for words in runs if "--meta_batch_size=4" in words] == ["5"] * 4
+    assert all("--num_train_classes=1200" in words for words in runs)
     assert commands[0].startswith("classification.omniglot --data_dir=") and commands[0].endswith(" --download")
     assert commands[-1].startswith("classification.summarize --logdir=") and "/tables/table4-small " in commands[-1]
 

@@ -1,0 +1,9 @@
+# Every setting of classification/search.txt, on validation classes taken from the training classes of Omniglot
+# Cost: some ten minutes of one core each.
+DATA=omniglot GIVEN_PRESET=small
+classes
+TRIALS=${TRIALS:-1}
+logs=$CLASS_DIR/logs/search
+line="classification.maml --flagfile=$P/maml_weights.cfg --held_out=validation --num_test_tasks=200"
+class_sweep "$logs" "$@" < <(sed "/^#/d; s|^|$line |" classification/search.txt) || failed=1
+dry "$@" || $PY -m classification.summarize --logdir="$logs" --best
