@@ -1,7 +1,9 @@
 """What a run computes on: threads, precision, GPUs, replicas."""
 
+import ctypes
 import json
 import os
+import signal
 import subprocess
 from pathlib import Path
 
@@ -34,6 +36,9 @@ flags.DEFINE_integer(
 
 def configure():
     """Set TensorFlow up as the flags say, before anything else is asked of it. Returns the tf.distribute.Strategy."""
+    if FLAGS.strategy == "multi_worker":
+        _check_cluster(os.environ.get("TF_CONFIG", ""))
+        _end_on_sigterm()  # before TensorFlow looks at a GPU, which a child could not use then
     gpus = tf.config.list_physical_devices("GPU")
     _refuse_what_xla_cannot(gpus)
     if FLAGS.num_threads:
@@ -77,7 +82,6 @@ def is_chief(strategy):
 
 def _make_strategy(num_gpus):
     if FLAGS.strategy == "multi_worker":
-        _check_cluster(os.environ.get("TF_CONFIG", ""))
         print("waiting for all workers of TF_CONFIG to start", flush=True)
         strategy = tf.distribute.MultiWorkerMirroredStrategy()
     elif FLAGS.strategy == "mirrored":
@@ -94,6 +98,19 @@ def _make_strategy(num_gpus):
     if FLAGS.meta_batch_size % number:
         raise UserError(f"--meta_batch_size={FLAGS.meta_batch_size}: give a multiple of the {number} replicas")
     return strategy
+
+
+def _end_on_sigterm():
+    """Go on in a child process, which SIGTERM to this one kills. A worker that waits for its peers would not end:
+    TensorFlow's cluster service takes the signal for a notice of preemption, and waits without letting Python run."""
+    if (worker := os.fork()) == 0:
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: end with the parent
+        return
+    signal.signal(signal.SIGTERM, lambda *_: os.kill(worker, signal.SIGKILL))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to both
+    _, status = os.waitpid(worker, 0)
+    code = os.waitstatus_to_exitcode(status)
+    os._exit(code if code >= 0 else 128 + signal.SIGTERM)
 
 
 def _check_cluster(tf_config):

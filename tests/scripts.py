@@ -35,6 +35,10 @@ class Fork:
     def alive(self):
         return self._process.is_alive()
 
+    def printed(self):
+        """What it has printed so far."""
+        return os.pread(self._outputs[0].fileno(), 2**20, 0).decode()  # leaves the place that both processes write at
+
     def sizes(self):
         """Resident memory in bytes, open files and threads of the running process."""
         proc = Path(f"/proc/{self._process.pid}")

@@ -3,12 +3,14 @@
 import concurrent.futures
 import json
 import os
+import signal
 import socket
+import time
 
 import numpy as np
 import pytest
 import tiny
-from scripts import run_script
+from scripts import run_script, start_script
 
 OWN = {
     "np_ib": [],
@@ -91,3 +93,19 @@ def test_a_gpu_that_tensorflow_cannot_use_is_mentioned(data_dir, tmp_path):
     path = f"{tmp_path}:{os.environ['PATH']}"
     warned = run("np_ib", data_dir, tmp_path / "logs", "--num_updates=0", PATH=path, CUDA_VISIBLE_DEVICES="0")
     assert warned.returncode == 0 and "warning: TensorFlow cannot use this machine's NVIDIA GPU" in warned.stdout
+
+
+def test_a_worker_that_waits_for_its_peers_says_so_and_ends_on_sigterm(data_dir, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as free, socket.create_server(("127.0.0.1", 0)) as other:
+        cluster = {"worker": [f"127.0.0.1:{s.getsockname()[1]}" for s in (free, other)]}
+    config = json.dumps({"cluster": cluster, "task": {"type": "worker", "index": 0}})
+    folders = [f"--data_dir={data_dir}", f"--logdir={tmp_path}"]
+    worker = start_script("pose_code", "np_ib", *folders, *tiny.TINY_NP, "--strategy=multi_worker", TF_CONFIG=config)
+    started = time.monotonic()
+    while "waiting for all workers" not in worker.printed():
+        assert worker.alive() and time.monotonic() - started < 60
+        time.sleep(0.1)
+    time.sleep(1)  # until TensorFlow has the signal
+    worker.send_signal(signal.SIGTERM)
+    sent = time.monotonic()
+    assert worker.wait().returncode == 128 + signal.SIGTERM and time.monotonic() - sent < 5
