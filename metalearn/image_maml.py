@@ -31,6 +31,10 @@ def define_flags(inner_loop=True):
             "released: what comes back through a batch norm in the inner loop is a constant to the outer gradient; a "
             "step then takes less time",
         )  # fmt: skip
+        flags.DEFINE_bool(
+            "checkpoint_inner_steps", False,
+            "compute each inner step again for the outer gradient instead of keeping it: less memory, more time",
+        )  # fmt: skip
     flags.DEFINE_integer("test_num_updates", 20, "inner-loop steps at meta-test", lower_bound=0, upper_bound=100_000)
     flags.DEFINE_float("update_lr", 0.002, "inner loop step size alpha (the paper: 0.01)", lower_bound=0.0)
     flags.DEFINE_float("meta_lr", 0.002, "learning rate of the outer step", lower_bound=0.0)
@@ -74,5 +78,6 @@ def image_maml(
         test_num_updates=FLAGS.test_num_updates,
         update_lr=FLAGS.update_lr,
         stop_grad=inner_loop and FLAGS.stop_grad,
+        recompute=inner_loop and FLAGS.checkpoint_inner_steps,
         **kwargs,
     )  # fmt: skip

@@ -5,37 +5,70 @@ import tensorflow as tf
 from metalearn.bayes_layers import draw_code, draw_thetas, kl_sigma
 
 
-def adapt(loss_fn, weights, num_updates, update_lr, stop_grad=False, unroll=True):
+def adapt(loss_fn, weights, num_updates, update_lr, given=(), *, stop_grad=False, unroll=True, recompute=False):
     """The inner loop: `num_updates` steps of gradient descent on one task's support set.
 
     Args:
-      loss_fn: dict of weights -> scalar support loss.
+      loss_fn: (dict of weights, *given) -> scalar support loss.
       weights: dict name -> tensor, the shared start.
       update_lr: step size alpha.
+      given: what else the loss depends on, structures of tensors.
       stop_grad: treat each step's gradient as a constant (first-order MAML).
       unroll: True builds one subgraph per step, the fastest to differentiate. False builds a loop, which traces at
         once: for meta-test, where nothing is differentiated.
+      recompute: keep only the weights between steps for the outer gradient, and compute each step again for it: less
+        memory, more time. `given` must then have all that this gradient is to reach.
 
     Returns:
       fast_weights, a dict like `weights`, differentiable with respect to the start (second order unless stop_grad).
     """
 
-    def step(fast_weights):
+    def step(fast_weights, *given):
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(fast_weights)
-            loss = loss_fn(fast_weights)
+            loss = loss_fn(fast_weights, *given)
         gradients = tape.gradient(loss, fast_weights)
         if stop_grad:
             gradients = {name: tf.stop_gradient(gradient) for name, gradient in gradients.items()}
         return {name: w - update_lr * gradients[name] for name, w in fast_weights.items()}
 
     if not unroll:
-        loop = tf.while_loop(lambda i, _: i < num_updates, lambda i, fast: (i + 1, step(fast)), (0, dict(weights)))
+        loop = tf.while_loop(
+            lambda i, _: i < num_updates, lambda i, fast: (i + 1, step(fast, *given)), (0, dict(weights))
+        )
         return loop[1]
     fast_weights = dict(weights)
     for _ in range(num_updates):
-        fast_weights = step(fast_weights)
+        fast_weights = _recomputed(step, fast_weights, *given) if recompute else step(fast_weights, *given)
     return fast_weights
+
+
+def _recomputed(function, *arguments):
+    """function(*arguments), of which nothing but the arguments is kept for the gradient. tf.recompute_grad cannot be
+    used: it hides the function's operations from the tape inside it, too."""
+
+    @tf.custom_gradient
+    def run(*tensors):
+        def call(tensors):
+            return function(*tf.nest.pack_sequence_as(arguments, tensors))
+
+        def gradient(*upstream):
+            with tf.control_dependencies(upstream):  # not before it is wanted, which would keep it as well
+                again = [tf.identity(tensor) for tensor in tensors]
+            differentiable = [tensor for tensor in again if tensor.dtype.is_floating]  # images are whole numbers
+            with tf.GradientTape() as tape:
+                tape.watch(differentiable)
+                results = tf.nest.flatten(call(again))
+            zero = tf.UnconnectedGradients.ZERO
+            gradients = iter(tape.gradient(results, differentiable, upstream, unconnected_gradients=zero))
+            return [next(gradients) if tensor.dtype.is_floating else None for tensor in again]
+
+        results = call(tensors)
+        run.structure = results
+        return tf.nest.flatten(results), gradient
+
+    results = run(*tf.nest.flatten(arguments))
+    return tf.nest.pack_sequence_as(run.structure, results)
 
 
 class Maml:
@@ -59,6 +92,7 @@ class Maml:
         update_lr,
         test_update_lr=None,
         stop_grad=False,
+        recompute=False,
         stochastic_code=False,
         beta=0.0,
         kl_on="query",
@@ -72,7 +106,7 @@ class Maml:
         init: NumPy generator -> initial weights, {"encoder", "head", "offsets": Weights}.
         encode: (dict of the encoder's weights, x [n, ...]) -> code [n, dim].
         predict_from_code: (dict of head and offsets, code) -> [n, dim_y].
-        test_update_lr: the inner step size at meta-test; None takes update_lr.
+        stop_grad, recompute: of `adapt`. test_update_lr: the inner step size at meta-test; None takes update_lr.
         beta: factor of the KL in the outer loss. kl_on: whose code the KL of `stochastic_code` is taken on, the "query"
         points (Eq. 3) or the "support" points. test_mean_code: meta-test takes its mean in place of draws. theta_per:
         of `draw_thetas`.
@@ -83,7 +117,7 @@ class Maml:
         self.objective, self.init, self.encode, self.predict_from_code = objective, init, encode, predict_from_code
         self.adapt_encoder, self.stochastic_code = adapt_encoder, stochastic_code
         self.num_updates, self.test_num_updates = num_updates, test_num_updates
-        self.update_lr, self.stop_grad = update_lr, stop_grad
+        self.update_lr, self.stop_grad, self.recompute = update_lr, stop_grad, recompute
         self.test_update_lr = update_lr if test_update_lr is None else test_update_lr
         self.beta, self.kl_on, self.inner_loop = beta, kl_on, inner_loop
         self.test_mean_code, self.theta_per, self.task_penalty = test_mean_code, theta_per, task_penalty
@@ -128,17 +162,19 @@ class Maml:
             )
             kl += code_kl
 
-        def forward(fast_weights, x):
+        def forward(fast_weights, x, offsets=offsets):
             code = self.encode(fast_weights, x) if self.adapt_encoder else x
             return self.predict_from_code(fast_weights | offsets, code)
+
+        def support_loss(fast_weights, x, y, offsets):
+            return self.objective.loss(forward(fast_weights, x, offsets), y)
 
         def one_task(task):
             support_x, support_y, query_x = task
 
-            def support_loss(fast_weights):
-                return self.objective.loss(forward(fast_weights, support_x), support_y)
-
-            fast_weights = adapt(support_loss, adapted, num_updates, update_lr, self.stop_grad, unroll)
+            given = support_x, support_y, offsets
+            how = {"stop_grad": self.stop_grad, "unroll": unroll, "recompute": self.recompute}
+            fast_weights = adapt(support_loss, adapted, num_updates, update_lr, given, **how)
             before = forward(adapted, support_x)
             penalty = self.task_penalty(before, forward(fast_weights, support_x)) if self.task_penalty else tf.zeros([])
             # A metric only; without the stop tf.map_fn would run its backward pass, with zeros.

@@ -28,7 +28,7 @@ flags.DEFINE_bool("allow_new_data", False, "go on with a run, or evaluate it, on
 # Flags that change how a run is computed, not its results.
 EXECUTION_FLAGS = {
     "logdir", "summary_every", "checkpoint_every", "steps_per_call", "num_threads", "inner_loop",
-    "strategy", "num_replicas", "conv", "datasource", "extra", "tag", "allow_new_data",
+    "strategy", "num_replicas", "checkpoint_inner_steps", "conv", "datasource", "extra", "tag", "allow_new_data",
 }  # fmt: skip
 # Flags that may change on resume, with all whose names say that only an evaluation reads them.
 _RESUME_FLAGS = EXECUTION_FLAGS | {"data_dir", "num_theta_samples"}
