@@ -179,7 +179,8 @@ def write_contact_sheet(path, images, names):
         sheet.save(temporary)
 
 
-def main(_):
+def main(argv):
+    del argv
     args = flags.FLAGS
     if args.contact_sheet and not args.contact_sheet.endswith(".png"):
         raise UserError(f"--contact_sheet={args.contact_sheet}: give a file name that ends in .png")

@@ -76,7 +76,7 @@ def decode(file, mode):
 
 
 def read_classes(classes, num_images, flag, side, channels, pixels):
-    """Return uint8 [classes, num_images, side, side, channels]: of each class the first `num_images`.
+    """uint8 [classes, num_images, side, side, channels]: of each class the first `num_images`.
 
     classes: dict name -> list of `ImageFile`; flag: the one that sets `num_images`; pixels: a function, `ImageFile` ->
     PIL image or array of that size. Prints the progress. Raises UserError, before it reads the first image, for a class
@@ -89,7 +89,7 @@ def read_classes(classes, num_images, flag, side, channels, pixels):
         if len(files) < num_images:
             raise UserError(f"{where} has {len(files)} images; complete or remove it, or lower --{flag}={num_images}")
     images = np.empty((len(classes), num_images, side, side, channels), np.uint8)
-    progress = workers.Progress("read", len(classes))
+    progress = workers.Progress("read", len(classes), "classes")
     for row, files in zip(images, classes.values(), strict=True):
         for image, file in zip(row, files, strict=False):
             image[...] = pixels(file)

@@ -114,7 +114,8 @@ def read(data_dir, side=84, images_per_class=600):
     return class_file.Classes(images, np.array(names), np.array(split))
 
 
-def main(_):
+def main(argv):
+    del argv
     classes = read(FLAGS.data_dir, FLAGS.side, FLAGS.images_per_class)
     path = Path(FLAGS.out, class_file.NAME)
     class_file.save(path, *classes)

@@ -127,7 +127,8 @@ def read(data_dir, drawings=20, fetch=False):
     return class_file.Classes(images, np.array(list(classes)), np.array([""] * len(classes)))
 
 
-def main(_):
+def main(argv):
+    del argv
     classes = read(FLAGS.data_dir, FLAGS.drawings, FLAGS.download)
     path = Path(FLAGS.out, class_file.NAME)
     class_file.save(path, *classes)

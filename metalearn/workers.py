@@ -78,10 +78,10 @@ def _exit_with_parent():
 
 
 class Progress:
-    """Prints `<verb> 12/67 objects, 55 images/s, 80 s left` at most every five seconds, and at the end."""
+    """Prints `<verb> 12/67 <noun>, 55 images/s, 80 s left` at most every five seconds, and at the end."""
 
-    def __init__(self, verb, num_objects):
-        self._verb, self._num_objects = verb, num_objects
+    def __init__(self, verb, num_objects, noun="objects"):
+        self._verb, self._num_objects, self._noun = verb, num_objects, noun
         self._objects = 0
         self.num_images = 0
         self._start = self._printed = time.monotonic()
@@ -95,7 +95,7 @@ class Progress:
             seconds = max(now - self._start, 1e-3)
             left = seconds / self._objects * (self._num_objects - self._objects)
             print(
-                f"{self._verb} {self._objects}/{self._num_objects} objects, "
+                f"{self._verb} {self._objects}/{self._num_objects} {self._noun}, "
                 f"{self.num_images / seconds:.0f} images/s, {left:.0f} s left",
                 flush=True,
             )

@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+from classification import paper as class_paper
 from metalearn import results
 from pose_code import paper
 
@@ -32,7 +33,7 @@ def test_the_counts_of_kills_and_inputs_are_those_of_the_long_run():
     assert +collections.Counter(shown) == +counts  # + leaves out the zeros
 
 
-def assert_table_is_kept(text, logdir, out, methods=None):
+def assert_table_is_kept(text, logdir, out, methods=None, paper=paper):
     """The table that summarize makes of the runs below `logdir` is `out`.md, and its lines are in `text`."""
     runs = results.load_results([REPO / logdir], paper)
     if methods:
@@ -69,6 +70,14 @@ def test_the_readme_s_numbers_of_table_2_are_the_kept_ones():
 def test_the_first_table_and_that_of_both_initial_weights_are_those_of_the_kept_runs():
     assert_table_is_kept(README, "results/embedded/quick", "results/quick")
     assert_table_is_kept(RESULTS, "results/pascal3d/init", "results/init")
+
+
+def test_tables_4_and_5_are_those_of_the_kept_runs():
+    assert_table_is_kept(README, "results/fonts/quick", "results/table4_fonts", paper=class_paper)
+    assert_table_is_kept(RESULTS, "results/omniglot/small", "results/table4_omniglot", paper=class_paper)
+    rows = results.table(results.load_results([REPO / "results/omniglot/small"], class_paper))
+    (weights,) = [row for row in rows if row["method"] == "MR-MAML (W)"]
+    assert f"MR-MAML(W) has {results.mean_std(weights['mean'], weights['std'])} %" in re.sub(r"\s+", " ", README)
 
 
 def test_table_1_and_figure_6_are_those_of_the_kept_numbers():
