@@ -7,7 +7,7 @@ logs=$CLASS_DIR/logs/$PRESET-figure10
 betas=${BETAS:-1e-7 1e-6 1e-5 1e-4}
 say "Figure 10 on $DATA, preset $PRESET, $TRIALS trials, beta $betas, $JOBS runs at a time"
 class_sweep "$logs" "$@" < <(
-  echo "classification.maml --flagfile=$P/maml_none.cfg --mutually_exclusive"
+  echo "classification.maml --flagfile=$P/maml_none.cfg --mutually_exclusive --update_lr=0.1"
   for beta in $betas; do
     echo "classification.maml --flagfile=$P/maml_weights.cfg --mutually_exclusive --beta=$beta"
   done

@@ -15,7 +15,7 @@ class_sweep "$logs" "$@" < <(
       [[ -f $P/$method.cfg ]] || continue
       line="classification.${method%%_*} --flagfile=$P/$method.cfg --update_batch_size=$shots"
       # a task of 5 shots has five times the images
-      [[ $shots == 1 || $PRESET != small ]] || line+=" --meta_batch_size=4"
+      [[ $shots == 1 || $PRESET != small ]] || line+=" --meta_batch_size=4 --metatrain_iterations=2000"
       echo "$line"
     done
   done

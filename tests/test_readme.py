@@ -47,7 +47,7 @@ def assert_table_is_kept(text, logdir, out, methods=None, paper=paper):
 
 
 def test_tables_2_and_3_are_those_of_the_kept_runs():
-    command = r"summarize --logdir=(results\S+) --out=(\S+)(?: --bars=\S+)?[\s\\]*(?:--methods=(\S+))?"
+    command = r"pose_code.summarize --logdir=(results\S+) --out=(\S+)(?: --bars=\S+)?[\s\\]*(?:--methods=(\S+))?"
     commands = re.findall(command, RESULTS)
     assert [out for _, out, _ in commands] == [
         "results/table2_released",
