@@ -4,7 +4,7 @@ from absl import flags
 
 from metalearn import layers, run_folder
 from metalearn.bayes_layers import define_theta_flag, gaussian_weights, point_weights
-from sinusoid import DIM_X
+from sinusoid import DIM_X, tasks
 
 FLAGS = flags.FLAGS
 
@@ -23,6 +23,7 @@ def define_flags(betas, **defaults):
 
     betas: the default of --beta for each regularizer but "none".
     """
+    tasks.define_flags()
     flags.DEFINE_enum(
         "regularizer", "none", REGULARIZERS, "meta-regularization: on weights Eq. 5, on activations Eq. 3"
     )

@@ -19,25 +19,34 @@ FLAGS = flags.FLAGS
 
 NUM_NOTEBOOK_TASKS = 100
 
-flags.DEFINE_string("train_one_hots", "0-19", "train on these of the 20 amplitudes, each with its one-hot: FIRST-LAST")
-flags.DEFINE_string("test_one_hots", "0-19", "the one-hot of a test task is drawn from these")
-flags.DEFINE_integer(
-    "num_heldout_amplitudes", 0,
-    "take N training amplitudes, evenly spread, out of training and evaluate on them instead of the test tasks: for "
-    "choosing settings",
-)  # fmt: skip
-flags.DEFINE_integer("num_test_tasks", 600, "test tasks, fixed by --eval_seed", lower_bound=1, upper_bound=100_000)
-flags.DEFINE_integer(
-    "query_size", None, "query points of a training task; unset: --update_batch_size", lower_bound=1, upper_bound=10_000
-)
-flags.DEFINE_list("test_shots", [], "K at meta-test, one number or several; unset: --update_batch_size")
-flags.DEFINE_integer("test_query_size", 201, "query points of a test task, evenly spaced", 1, 100_000)
-flags.DEFINE_float("test_query_range", 5.0, "their u run from minus this to this", lower_bound=0.0, upper_bound=1e6)
-flags.DEFINE_float("noise_scale", 0.1, "standard deviation of the observation noise of y", lower_bound=0.0)
-flags.DEFINE_float(
-    "test_support_noise", None, "the same of a test task's support labels; unset: --noise_scale", lower_bound=0.0
-)
-flags.DEFINE_float("test_query_noise", 0.0, "the same of a test task's query labels", lower_bound=0.0)
+
+def define_flags():
+    """What is trained and evaluated on."""
+    flags.DEFINE_string(
+        "train_one_hots", "0-19", "train on these of the 20 amplitudes, each with its one-hot: FIRST-LAST"
+    )
+    flags.DEFINE_string("test_one_hots", "0-19", "the one-hot of a test task is drawn from these")
+    flags.DEFINE_integer(
+        "num_heldout_amplitudes", 0,
+        "take N training amplitudes, evenly spread, out of training and evaluate on them instead of the test tasks: "
+        "for choosing settings",
+    )  # fmt: skip
+    flags.DEFINE_integer("num_test_tasks", 600, "test tasks, fixed by --eval_seed", lower_bound=1, upper_bound=100_000)
+    flags.DEFINE_integer(
+        "query_size",
+        None,
+        "query points of a training task; unset: --update_batch_size",
+        lower_bound=1,
+        upper_bound=10_000,
+    )
+    flags.DEFINE_list("test_shots", [], "K at meta-test, one number or several; unset: --update_batch_size")
+    flags.DEFINE_integer("test_query_size", 201, "query points of a test task, evenly spaced", 1, 100_000)
+    flags.DEFINE_float("test_query_range", 5.0, "their u run from minus this to this", lower_bound=0.0, upper_bound=1e6)
+    flags.DEFINE_float("noise_scale", 0.1, "standard deviation of the observation noise of y", lower_bound=0.0)
+    flags.DEFINE_float(
+        "test_support_noise", None, "the same of a test task's support labels; unset: --noise_scale", lower_bound=0.0
+    )
+    flags.DEFINE_float("test_query_noise", 0.0, "the same of a test task's query labels", lower_bound=0.0)
 
 
 class Points(NamedTuple):

@@ -1,11 +1,13 @@
 """A run folder becomes a learner again: the one whose numbers its result.json has."""
 
+import importlib
 import json
 
 import numpy as np
 import pytest
 import tiny
-from scripts import Fork
+from absl.testing import flagsaver
+from scripts import REPO, Fork
 
 from metalearn import checkpoints, evaluation
 from metalearn.cli import UserError
@@ -60,3 +62,18 @@ def test_a_run_from_before_scripts_were_recorded_is_found_by_its_method(runs, tm
 def test_a_folder_without_a_checkpoint_is_refused(tmp_path):
     with pytest.raises(UserError, match="no checkpoint; give the folder of a training run"):
         restore(tmp_path)
+
+
+def define_every_script_s_flags():
+    """In one process, as in a notebook that restores runs of several domains."""
+    scripts = sorted(path for path in REPO.glob("*/*.py") if "\ndef make_learner()" in path.read_text())
+    for path in scripts * 2:
+        with flagsaver.flagsaver():
+            importlib.import_module(f"{path.parent.name}.{path.stem}").define_flags()
+    print({path.parent.name for path in scripts})
+
+
+def test_scripts_of_all_domains_define_their_flags_in_one_process():
+    done = Fork(define_every_script_s_flags).wait()
+    assert done.returncode == 0, done.stderr
+    assert all(name in done.stdout for name in ("classification", "pose_code", "sinusoid"))

@@ -14,7 +14,7 @@ from scripts import REPO, Fork
 
 from metalearn import optimizers
 from metalearn.cli import UserError
-from sinusoid import AMPLITUDES
+from sinusoid import AMPLITUDES, tasks
 from sinusoid.tasks import Points, SinusoidTasks, notebook_tasks, train_and_test_tasks
 
 GRID = np.linspace(-5.0, 5.0, 201)
@@ -57,8 +57,8 @@ def test_evaluation_has_noisy_support_and_evenly_spaced_query_points():
 @pytest.fixture
 def values():
     with flagsaver.flagsaver():
-        if not flags.FLAGS.is_parsed():
-            flags.FLAGS.mark_as_parsed()
+        tasks.define_flags()
+        flags.FLAGS.mark_as_parsed()
         yield flags.FLAGS
 
 
