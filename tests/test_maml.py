@@ -215,12 +215,12 @@ def test_tasks_one_after_the_other_or_all_at_once_and_steps_computed_again_have_
         np.testing.assert_allclose(one_by_one, at_once, rtol=1e-3, atol=1e-5)
 
 
-def loss_and_gradients(weights, batch, *, conv, adapt_encoder=True, **settings):
-    """Of a Maml of the image networks, with two inner steps."""
+def loss_and_gradients(weights, batch, *, conv, adapt_encoder=True, num_updates=1, **settings):
+    """Of a Maml of the image networks."""
     learner = Maml(
         objective=SQUARED_ERROR, init=None, encode=functools.partial(networks.image_encoder, conv=conv),
         predict_from_code=functools.partial(networks.conv_head, norm="batch_norm", max_pool=False, conv=conv),
-        adapt_encoder=adapt_encoder, num_updates=2, test_num_updates=2, update_lr=0.01, **settings,
+        adapt_encoder=adapt_encoder, num_updates=num_updates, test_num_updates=2, update_lr=0.01, **settings,
     )  # fmt: skip
 
     @tf.function(autograph=False)
@@ -235,7 +235,7 @@ def loss_and_gradients(weights, batch, *, conv, adapt_encoder=True, **settings):
 
 def test_steps_that_are_computed_again_give_the_encoder_its_gradient_through_the_support_set():
     weights, batch = weights_and_batch()
-    settings = {"conv": layers.conv2d, "adapt_encoder": False}
+    settings = {"conv": layers.conv2d, "adapt_encoder": False, "num_updates": 2}
     kept, recomputed = (loss_and_gradients(weights, batch, **settings, recompute=again) for again in (False, True))
     for one, other in zip(kept, recomputed, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-7)
