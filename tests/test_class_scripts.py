@@ -44,9 +44,11 @@ def losses(folder):
         return [float(row["metatrain_full_loss"]) for row in csv.DictReader(file)]
 
 
-@pytest.mark.parametrize("kind, beta", [("taml", ""), ("activations", ".beta-1e-05")])
-def test_a_run_records_what_tables_4_and_5_need(kind, beta, data_dir, tmp_path):
-    folder, result = finished(start("maml", data_dir, tmp_path, f"--regularizer={kind}"), tmp_path)
+@pytest.mark.parametrize(
+    "kind, flag, beta", [("taml", "--taml", ""), ("activations", "--regularizer=activations", ".beta-1e-05")]
+)
+def test_a_run_records_what_tables_4_and_5_need(kind, flag, beta, data_dir, tmp_path):
+    folder, result = finished(start("maml", data_dir, tmp_path, flag), tmp_path)
     assert folder.name == f"class_maml_{kind}.ways-3.update_batch_size-1.meta_lr-0.001.update_lr-0.1{beta}.trial-1"
     assert 0 <= result["meta_test_accuracy"] <= 100 and len(result["per_object"]) == 4
     np.testing.assert_allclose(result["meta_test_accuracy"], np.mean(result["per_object"]), rtol=1e-6)
@@ -109,6 +111,7 @@ def test_taml_s_penalty_is_the_entropy_after_adapting_less_that_before():
         (["--ways=5"], "--ways=5: a split has 4 classes"),
         (["--update_batch_size=4"], "--update_batch_size=4: with 4 query images"),
         (["--num_train_classes=10"], "--num_train_classes=10: there are 10 in all"),
+        (["--taml", "--regularizer=weights"], "--taml with --regularizer=weights: give one of them"),
         (["--strides=1,1"], "--strides=1,1: give four"),
         (["--task_sets", "--mutually_exclusive"], "--task_sets: its sets have fixed labels"),
         (["--data_dir=/nowhere"], "/nowhere/classes.npz: no such file; make it with"),
