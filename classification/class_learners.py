@@ -8,7 +8,7 @@ from classification import class_file
 from classification.tasks import ClassTasks, split_classes
 from metalearn import image_maml, image_networks, training
 from metalearn.bayes_layers import gaussian_weights, point_weights
-from metalearn.cli import UserError, int_list
+from metalearn.cli import UserError, int_list, set_defaults
 
 FLAGS = flags.FLAGS
 
@@ -36,8 +36,7 @@ def define_flags(inner_loop=True):
     image_maml.define_flags(inner_loop)
     defaults = {"update_batch_size": 1, "meta_batch_size": 16, "eval_episodes": 1, "test_num_updates": 10}
     defaults |= {"update_lr": 0.1, "meta_lr": 1e-3, "checkpoint_every": 250}
-    for name, value in defaults.items():
-        FLAGS.set_default(name, value)
+    set_defaults(defaults)
 
 
 def load_tasks(used=None, train_type=ClassTasks):

@@ -33,7 +33,7 @@ class ClassTasks:
         self.classes, self.ways, self.shots, self.query_shots = classes, ways, shots, query_shots
         self.num_tasks, self.task_sets, self.fixed_labels = num_tasks, task_sets, fixed_labels
         order = np.random.default_rng(label_seed).permutation(len(classes.names))
-        self.with_label = [order[label::ways] for label in range(ways)]  # classes, where labels are fixed
+        self.classes_of_label = [order[label::ways] for label in range(ways)]  # classes, where labels are fixed
         labels = f"{label_seed},{ways},{task_sets}" if fixed_labels else ""
         self.fingerprint = hashlib.sha256((classes.fingerprint + labels).encode()).hexdigest()[:16]
 
@@ -70,10 +70,12 @@ class ClassTasks:
         if not self.fixed_labels:
             classes = np.argsort(rng.random((tasks, len(self.classes.names))), axis=1)[:, : self.ways]
         elif self.task_sets:
-            sets = rng.integers(len(self.with_label[0]), size=tasks)  # where a label has a class less, its first again
-            classes = np.stack([members[sets % len(members)] for members in self.with_label], axis=1)
+            sets = rng.integers(
+                len(self.classes_of_label[0]), size=tasks
+            )  # where a label has a class less, its first again
+            classes = np.stack([members[sets % len(members)] for members in self.classes_of_label], axis=1)
         else:
-            members = self.with_label
+            members = self.classes_of_label
             classes = np.stack([rows[rng.integers(len(rows), size=tasks)] for rows in members], axis=1)
         scores = rng.random((tasks, self.ways, self.classes.images.shape[1]), np.float32)
         images = np.argsort(scores, axis=-1)[..., : self.shots + self.query_shots]

@@ -106,6 +106,11 @@ def task_noise(shape, seed):
 def define_posterior_flags(var, rho_lr=None, beta=1e-3):
     """Flags of meta-regularization on weights."""
     flags.DEFINE_float("beta", beta, "beta in Eq. 5, factor of KL(q(theta) || N(0, I))", lower_bound=0.0)
+    define_scale_flags(var, rho_lr)
+
+
+def define_scale_flags(var, rho_lr=None):
+    """Those of its scale and of how theta is drawn."""
     flags.DEFINE_float("var", var, "start of rho, the posterior scale before softplus", -100.0, 100.0)
     flags.DEFINE_float("rho_lr", rho_lr, "learning rate of rho; unset: that of the means", lower_bound=0.0)
     define_theta_flag()

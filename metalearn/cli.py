@@ -64,6 +64,12 @@ def int_list(name, minimum=1):
     return numbers
 
 
+def set_defaults(values):
+    """Give flags that are defined elsewhere other defaults. values: dict name -> value."""
+    for name, value in values.items():
+        flags.FLAGS.set_default(name, value)
+
+
 def _fail(message):
     print(f"error: {' '.join(str(message).split())}", file=sys.stderr)
     sys.exit(1)

@@ -106,11 +106,15 @@ def _end_on_sigterm():
     if (worker := os.fork()) == 0:
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: end with the parent
         return
-    signal.signal(signal.SIGTERM, lambda *_: os.kill(worker, signal.SIGKILL))
+
+    def end(*_):
+        os.kill(worker, signal.SIGKILL)
+        os._exit(128 + signal.SIGTERM)
+
+    signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to both
-    _, status = os.waitpid(worker, 0)
-    code = os.waitstatus_to_exitcode(status)
-    os._exit(code if code >= 0 else 128 + signal.SIGTERM)
+    code = os.waitstatus_to_exitcode(os.waitpid(worker, 0)[1])
+    os._exit(code if code >= 0 else 128 - code)  # as a shell has it
 
 
 def _check_cluster(tf_config):

@@ -63,7 +63,7 @@ def draw_curves(runs):
                     continue
                 values = [float(row[column]) for row in curve]
                 axis.plot(iterations, values, color=color, linewidth=0.4, alpha=0.4)
-                axis.plot(iterations, _running_mean(values), color=color, label=None if i else text)
+                axis.plot(iterations, running_mean(values), color=color, label=None if i else text)
         axis.set(title=trials[0]["label"], xlabel="iteration")
         _draw_chance(axis, trials[0]["objective"].chance)
     for axis in axes[:, 0]:
@@ -185,7 +185,7 @@ def _check_same_settings(runs, flag):
                 )
 
 
-def _running_mean(values, width=9):
+def running_mean(values, width=9):
     """Mean over up to `width` neighbouring points, shorter at the ends."""
     half = width // 2
     windows = (values[max(0, i - half) : i + half + 1] for i in range(len(values)))

@@ -5,27 +5,22 @@ import functools
 import tensorflow as tf
 from absl import flags
 
-from metalearn import image_networks, layers
+from metalearn import image_networks, layers, maml
 from metalearn.bayes_layers import point_weights
-from metalearn.maml import Maml
 
 FLAGS = flags.FLAGS
 
 
 def define_flags(inner_loop=True):
-    """Flags of the network and of both loops, with the released maml_bbb's defaults.
-
-    inner_loop: False for a script that adapts at meta-test only.
-    """
+    """Flags of the network and those of `maml.define_flags`."""
     flags.DEFINE_integer(
         "dim_w", 196, "size of the image code z; MAML's head reads it as a square image (14x14)", upper_bound=65_536
     )
     flags.DEFINE_integer(
         "num_filters", 64, "filters of each convolution in the head", lower_bound=1, upper_bound=65_536
     )
+    maml.define_flags(inner_loop)
     if inner_loop:
-        flags.DEFINE_integer("num_updates", 5, "inner-loop steps in training", lower_bound=0, upper_bound=1000)
-        flags.DEFINE_bool("stop_grad", False, "first-order MAML: no gradient through any inner step")
         flags.DEFINE_enum(
             "batch_norm_gradient", "exact", ("exact", "released"),
             "released: what comes back through a batch norm in the inner loop is a constant to the outer gradient; a "
@@ -35,10 +30,6 @@ def define_flags(inner_loop=True):
             "checkpoint_inner_steps", False,
             "compute each inner step again for the outer gradient instead of keeping it: less memory, more time",
         )  # fmt: skip
-    flags.DEFINE_integer("test_num_updates", 20, "inner-loop steps at meta-test", lower_bound=0, upper_bound=100_000)
-    flags.DEFINE_float("update_lr", 0.002, "inner loop step size alpha (the paper: 0.01)", lower_bound=0.0)
-    flags.DEFINE_float("meta_lr", 0.002, "learning rate of the outer step", lower_bound=0.0)
-    flags.DEFINE_integer("metatrain_iterations", 30000, "outer steps", lower_bound=0)
     flags.DEFINE_bool("max_pool", False, "2x2 max-pool after every block of the head")
     flags.DEFINE_enum("norm", "batch_norm", layers.NORMS, "normalization in the head")
     flags.DEFINE_enum(
@@ -63,7 +54,7 @@ def image_maml(
 
     form = FLAGS.inner_loop or ("vectorized" if tf.config.list_physical_devices("GPU") else "map")
     conv = layers.conv2d_as_matmul if form == "vectorized" else layers.conv2d
-    return Maml(
+    return maml.Maml(
         init=init,
         encode=functools.partial(
             image_networks.image_encoder, conv=conv if adapt_encoder else layers.conv2d, relu_after=relu_after

@@ -1,8 +1,21 @@
 """MAML (Finn et al., 2017) and MR-MAML (Algorithm 2): `adapt` is the inner loop, `Maml` the outer loss."""
 
 import tensorflow as tf
+from absl import flags
 
 from metalearn.bayes_layers import draw_code, draw_thetas, kl_sigma
+
+
+def define_flags(inner_loop=True):
+    """Flags of both loops, with the released maml_bbb's defaults. inner_loop: False for a script that adapts at
+    meta-test only."""
+    if inner_loop:
+        flags.DEFINE_integer("num_updates", 5, "inner-loop steps in training", lower_bound=0, upper_bound=1000)
+        flags.DEFINE_bool("stop_grad", False, "first-order MAML: no gradient through any inner step")
+    flags.DEFINE_integer("test_num_updates", 20, "inner-loop steps at meta-test", lower_bound=0, upper_bound=100_000)
+    flags.DEFINE_float("update_lr", 0.002, "inner loop step size alpha (the paper: 0.01)", lower_bound=0.0)
+    flags.DEFINE_float("meta_lr", 0.002, "learning rate of the outer step", lower_bound=0.0)
+    flags.DEFINE_integer("metatrain_iterations", 30000, "outer steps", lower_bound=0)
 
 
 def adapt(loss_fn, weights, num_updates, update_lr, given=(), *, stop_grad=False, unroll=True, recompute=False):
@@ -16,8 +29,8 @@ def adapt(loss_fn, weights, num_updates, update_lr, given=(), *, stop_grad=False
       stop_grad: treat each step's gradient as a constant (first-order MAML).
       unroll: True builds one subgraph per step, the fastest to differentiate. False builds a loop, which traces at
         once: for meta-test, where nothing is differentiated.
-      recompute: keep only the weights between steps for the outer gradient, and compute each step again for it: less
-        memory, more time. `given` must then have all that this gradient is to reach.
+      recompute: keep only the weights between steps for the outer gradient, and compute each step again for it
+        (gradient checkpointing): less memory, more time. `given` must then have all that this gradient is to reach.
 
     Returns:
       fast_weights, a dict like `weights`, differentiable with respect to the start (second order unless stop_grad).
@@ -44,8 +57,8 @@ def adapt(loss_fn, weights, num_updates, update_lr, given=(), *, stop_grad=False
 
 
 def _recomputed(function, *arguments):
-    """function(*arguments), of which nothing but the arguments is kept for the gradient. tf.recompute_grad cannot be
-    used: it hides the function's operations from the tape inside it, too."""
+    """function(*arguments), structured as the first argument, of which nothing but the arguments is kept for the
+    gradient. tf.recompute_grad cannot be used: it hides the function's operations from the tape inside it, too."""
 
     @tf.custom_gradient
     def run(*tensors):
@@ -63,12 +76,9 @@ def _recomputed(function, *arguments):
             gradients = iter(tape.gradient(results, differentiable, upstream, unconnected_gradients=zero))
             return [next(gradients) if tensor.dtype.is_floating else None for tensor in again]
 
-        results = call(tensors)
-        run.structure = results
-        return tf.nest.flatten(results), gradient
+        return tf.nest.flatten(call(tensors)), gradient
 
-    results = run(*tf.nest.flatten(arguments))
-    return tf.nest.pack_sequence_as(run.structure, results)
+    return tf.nest.pack_sequence_as(arguments[0], run(*tf.nest.flatten(arguments)))
 
 
 class Maml:

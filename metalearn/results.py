@@ -184,12 +184,14 @@ def write_table(prefix, text, rows):
             temporary.write_text(content)
 
 
+def _namer(rows):
+    """Function of one of the rows -> its method, with its settings where another row has the same method."""
+    methods = [row["method"] for row in rows]
+    return lambda row: row["method"] + (f" `{row['preset']}/{row['run']}`" if methods.count(row["method"]) > 1 else "")
+
+
 def columns(rows, first):
     """What a table shows of the rows of `table`: [(title, function of a row -> text)]. first: one of the results."""
-    names = [row["method"] for row in rows]
-
-    def name(row):
-        return row["method"] + (f" `{row['preset']}/{row['run']}`" if names.count(row["method"]) > 1 else "")
 
     def trials(row):
         return f"{row['trials']}" + (f", {row['splits']} splits" if row["splits"] > 1 else "")
@@ -207,7 +209,7 @@ def columns(rows, first):
     extra, error = first["extra_columns"], first["objective"].title
     summaries = [name for name in first["objective"].summaries if any(row[name] is not None for row in rows)]
     return [
-        ("method", name),
+        ("method", _namer(rows)),
         (f"meta-test {error}", pair("mean", "std")),
         *[("± over tasks", number("interval"))] * ("interval" in extra),
         ("the paper", pair("paper_mean", "paper_std")),
@@ -237,12 +239,7 @@ def differences(results):
     """A line for each regularized method and its plain one, of the same data, preset and shots: how far apart they are,
     paired by split and object (see comparison.py)."""
     groups = list(zip(table(results), (trials for _, trials in group(results)), strict=True))
-    methods = [row["method"] for row, _ in groups]
-
-    def name(row):
-        return row["method"] + (f" `{row['preset']}/{row['run']}`" if methods.count(row["method"]) > 1 else "")
-
-    lines = []
+    name, lines = _namer([row for row, _ in groups]), []
     for (plain, plain_trials), (regularized, trials) in itertools.product(groups, groups):
         same = all(plain[column] == regularized[column] for column in ("data", "preset", "shots"))
         noise, plain_noise = (ours[0]["flags"].get("label_noise") or "none" for ours in (trials, plain_trials))

@@ -10,7 +10,7 @@ from absl import flags
 
 from metalearn import image_maml, image_networks, run_folder, training
 from metalearn.bayes_layers import gaussian_weights, point_weights
-from metalearn.cli import UserError, int_list
+from metalearn.cli import UserError, int_list, set_defaults
 from metalearn.neural_process import NeuralProcess, init_neural_process
 from pose_code import paper
 from pose_code.pose_dataset import PoseSplit
@@ -57,7 +57,7 @@ def define_maml_flags(inner_loop=True, **defaults):
     """
     define_data_flags()
     image_maml.define_flags(inner_loop)
-    _override({"summary_every": 50, "checkpoint_every": 200, **defaults})
+    set_defaults({"summary_every": 50, "checkpoint_every": 200, **defaults})
 
 
 def define_np_flags(**defaults):
@@ -72,7 +72,7 @@ def define_np_flags(**defaults):
     flags.DEFINE_float("facto", 1.0, "factor of z before the decoder; 0 removes it: pure memorization", -100.0, 100.0)
     flags.DEFINE_integer("num_updates", 140000, "training iterations", lower_bound=0)
     flags.DEFINE_float("update_lr", 1e-3, "learning rate", lower_bound=0.0)
-    _override(defaults)
+    set_defaults(defaults)
 
 
 def define_weight_decay_flags(weight_decay):
@@ -179,8 +179,3 @@ def _init_encoder(rng, bayesian, kwargs):
 
 def _posterior(initial, rng):
     return gaussian_weights(initial, FLAGS.var, rng, spread=0.1 if FLAGS.init == "released" else 0.0)
-
-
-def _override(defaults):
-    for name, value in defaults.items():
-        FLAGS.set_default(name, value)

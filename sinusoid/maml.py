@@ -15,9 +15,10 @@ from absl import flags
 
 from metalearn import training
 from metalearn.bayes_layers import Weights, point_weights
-from metalearn.cli import int_list, run_main
+from metalearn.cli import int_list, run_main, set_defaults
 from metalearn.layers import init_mlp, mlp
 from metalearn.maml import Maml
+from metalearn.maml import define_flags as define_loop_flags
 from sinusoid import DIM_X, networks, paper
 from sinusoid.tasks import notebook_tasks, train_and_test_tasks
 
@@ -28,13 +29,11 @@ BETAS = {"weights": 5e-5, "activations": 1.0}
 
 def define_flags():
     networks.define_flags(BETAS)
-    flags.DEFINE_integer("num_updates", 1, "inner-loop steps in training", lower_bound=0, upper_bound=1000)
-    flags.DEFINE_integer("test_num_updates", 100, "inner-loop steps at meta-test", lower_bound=0, upper_bound=100_000)
-    flags.DEFINE_float("update_lr", 0.01, "inner loop step size alpha", lower_bound=0.0)
-    flags.DEFINE_float("test_update_lr", None, "the same at meta-test; unset: --update_lr", lower_bound=0.0)
-    flags.DEFINE_bool("stop_grad", False, "first-order MAML: no gradient through any inner step")
-    flags.DEFINE_float("meta_lr", 1e-3, "learning rate of the outer step", lower_bound=0.0)
-    flags.DEFINE_integer("metatrain_iterations", 15000, "outer steps", lower_bound=0)
+    define_loop_flags()
+    set_defaults(
+        {"num_updates": 1, "test_num_updates": 100, "update_lr": 0.01, "meta_lr": 1e-3, "metatrain_iterations": 15000}
+    )
+    flags.DEFINE_float("test_update_lr", None, "--update_lr at meta-test; unset: the same", lower_bound=0.0)
     flags.DEFINE_list("eval_num_updates", "0,1,2,5,10,20,50,100,150,200", "also evaluate after these steps (Figure 5)")
     flags.DEFINE_bool("eval_notebook_tasks", False, "also evaluate on the released notebook's own 100 test tasks")
 

@@ -3,7 +3,8 @@
 from absl import flags
 
 from metalearn import layers, run_folder
-from metalearn.bayes_layers import define_theta_flag, gaussian_weights, point_weights
+from metalearn.bayes_layers import define_kl_on_flag, define_scale_flags, gaussian_weights, point_weights
+from metalearn.cli import set_defaults
 from sinusoid import DIM_X, tasks
 
 FLAGS = flags.FLAGS
@@ -40,20 +41,15 @@ def define_flags(betas, **defaults):
         "initial weights: as the notebooks draw them, the CNP's dense layers N(0, 0.05^2), or all Glorot-uniform "
         "kernels, zero biases and one rho",
     )  # fmt: skip
-    flags.DEFINE_float("var", -50.0, "start of rho, the posterior scale before softplus (weights)", -100.0, 100.0)
-    flags.DEFINE_float("rho_lr", None, "learning rate of rho; unset: that of the means", lower_bound=0.0)
-    define_theta_flag()
+    define_scale_flags(var=-50.0)
     flags.DEFINE_float("weight_decay", 0.0, "decay of all weights per step, of a posterior's means too", 0.0, 1.0)
-    flags.DEFINE_enum(
-        "kl_on", "query", ("query", "support", "context"), "whose code the KL is on (activations); context is support"
-    )
+    define_kl_on_flag()
     flags.DEFINE_bool("test_mean_code", False, "at meta-test the mean code in place of draws (activations)")
     common = {
         "update_batch_size": 5, "meta_batch_size": 1, "summary_every": 500, "steps_per_call": 500,
         "checkpoint_every": 5000, "eval_episodes": 1, "eval_batch_size": 100, "num_threads": 1,
     }  # fmt: skip
-    for name, value in (common | defaults).items():
-        FLAGS.set_default(name, value)
+    set_defaults(common | defaults)
 
 
 def set_beta(betas):

@@ -1,6 +1,7 @@
 """Run a function, or a script as a user does from inside its folder, in a process of its own, without the seconds of
 importing TensorFlow: a server process has done that once, and each run is a fork of it."""
 
+import csv
 import multiprocessing
 import os
 import resource
@@ -57,6 +58,20 @@ class Fork:
             texts.append(file.read())
             file.close()
         return subprocess.CompletedProcess([self._function, *self._arguments], self._process.exitcode, *texts)
+
+
+def error_line(done):
+    """The one line `error: ...` with which a CompletedProcess ended, without a traceback."""
+    assert done.returncode != 0 and "Traceback" not in done.stderr, done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    return line
+
+
+def training_losses(logdir):
+    """The losses in the curve of the first trial's run below `logdir`."""
+    (path,) = Path(logdir).glob("*trial-1/curve.csv")
+    with open(path, newline="") as file:
+        return [float(row["metatrain_full_loss"]) for row in csv.DictReader(file)]
 
 
 def start_script(folder, script, *arguments, before=None, seconds=None, gigabytes=None, **variables):

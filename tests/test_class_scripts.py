@@ -1,12 +1,11 @@
 """The classification scripts: what they learn, their records, resume, trials side by side, replicas, bad flags."""
 
-import csv
 import json
 
 import numpy as np
 import pytest
 from learners import script
-from scripts import REPO, run_script, start_script
+from scripts import REPO, error_line, run_script, start_script, training_losses
 
 from classification import class_file
 
@@ -39,11 +38,6 @@ def finished(run, logdir):
     return path.parent, json.loads(path.read_text())
 
 
-def losses(folder):
-    with open(folder / "curve.csv", newline="") as file:
-        return [float(row["metatrain_full_loss"]) for row in csv.DictReader(file)]
-
-
 @pytest.mark.parametrize(
     "kind, flag, beta", [("taml", "--taml", ""), ("activations", "--regularizer=activations", ".beta-1e-05")]
 )
@@ -65,9 +59,10 @@ def test_joint_training_s_two_baselines_evaluate_on_tasks_of_new_classes(kind, d
     run = start_script(
         "classification", "joint", *data, *flags, f"--classify={kind}", "--metatrain_iterations=60", "--meta_lr=5e-3"
     )
-    folder, result = finished(run, tmp_path)
+    _, result = finished(run, tmp_path)
     assert result["flags"]["num_outputs"] == 6 and result["pre_accuracy"] is None
-    assert losses(folder)[-1] < 0.7 * losses(folder)[0]  # six patterns are soon told apart
+    losses = training_losses(tmp_path)
+    assert losses[-1] < 0.7 * losses[0]  # six patterns are soon told apart
     if kind == "nearest":
         assert result["meta_test_accuracy"] > 70  # of patterns with little noise
 
@@ -89,13 +84,16 @@ def test_a_run_in_two_parts_two_replicas_and_trials_side_by_side_are_the_run(dat
         "bfloat16": ["--precision=mixed_bfloat16"],
     }
     runs = {name: start("maml", data_dir, tmp_path / name, *flags, *own) for name, own in others.items()}
-    whole = losses(finished(start("maml", data_dir, tmp_path / "whole", *flags), tmp_path / "whole")[0])
+    finished(start("maml", data_dir, tmp_path / "whole", *flags), tmp_path / "whole")
+    whole = training_losses(tmp_path / "whole")
     for name, run in runs.items():
-        folder, _ = finished(run, tmp_path / name)
+        finished(run, tmp_path / name)
         if name == "parts":
-            folder, result = finished(start("maml", data_dir, tmp_path / name, *flags), tmp_path / name)
-            assert result["iterations"] == 4 and losses(folder) == whole
-        np.testing.assert_allclose(losses(folder), whole, rtol=0.1 if name == "bfloat16" else 2e-4, err_msg=name)
+            _, result = finished(start("maml", data_dir, tmp_path / name, *flags), tmp_path / name)
+            assert result["iterations"] == 4 and training_losses(tmp_path / name) == whole
+        np.testing.assert_allclose(
+            training_losses(tmp_path / name), whole, rtol=0.1 if name == "bfloat16" else 2e-4, err_msg=name
+        )
 
 
 def test_taml_s_penalty_is_the_entropy_after_adapting_less_that_before():
@@ -119,8 +117,7 @@ def test_taml_s_penalty_is_the_entropy_after_adapting_less_that_before():
 )
 def test_a_bad_flag_is_one_line(flags, message, data_dir, tmp_path):
     done = run_script("classification", "maml", f"--data_dir={data_dir}", f"--logdir={tmp_path}/l", *TINY, *flags)
-    (line,) = done.stderr.splitlines()
-    assert done.returncode == 1 and line.startswith("error: ") and message in line
+    assert message in error_line(done) and done.returncode == 1 and len(done.stderr.splitlines()) == 1
     assert not (tmp_path / "l").exists()
 
 

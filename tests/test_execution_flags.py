@@ -4,13 +4,12 @@ With --jit_compile the noise is another: both scripts here have none. MAML is wi
 the time; tests/test_maml.py has both forms of the inner loop with it.
 """
 
-import csv
 import itertools
 
 import numpy as np
 import pytest
 import tiny
-from scripts import run_script
+from scripts import run_script, training_losses
 
 SCRIPTS = ("maml_bbb", "np_vanilla")
 OPTIONS = {
@@ -54,11 +53,6 @@ def cases():
             yield script, " ".join(filter(None, row))
 
 
-def losses(logdir):
-    with open(next(logdir.glob("*trial-1/curve.csv")), newline="") as file:
-        return [float(row["metatrain_full_loss"]) for row in csv.DictReader(file)]
-
-
 def run(script, data_dir, logdir, flags):
     folders = [f"--data_dir={data_dir}", f"--logdir={logdir}"]
     norm = ["--norm=none"] if script.startswith("maml") else []
@@ -72,7 +66,7 @@ def plain(data_dir, tmp_path_factory):
     for script in SCRIPTS:
         logdir = tmp_path_factory.mktemp(script)
         assert run(script, data_dir, logdir, "--num_threads=1").returncode == 0
-        found[script] = losses(logdir)
+        found[script] = training_losses(logdir)
     return found
 
 
@@ -88,4 +82,4 @@ def test_what_xla_cannot_compile_is_refused_in_a_line(other, data_dir, tmp_path)
 def test_pairs_of_execution_flags_have_the_same_losses(script, flags, plain, data_dir, tmp_path):
     done = run(script, data_dir, tmp_path, flags)
     assert done.returncode == 0, done.stderr
-    np.testing.assert_allclose(losses(tmp_path), plain[script], rtol=0.1 if "bfloat16" in flags else 2e-4)
+    np.testing.assert_allclose(training_losses(tmp_path), plain[script], rtol=0.1 if "bfloat16" in flags else 2e-4)

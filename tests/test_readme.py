@@ -2,12 +2,13 @@
 
 import collections
 import csv
+import itertools
 import json
 import re
 from pathlib import Path
 
 from classification import paper as class_paper
-from metalearn import results
+from metalearn import figures, results
 from pose_code import paper
 
 REPO = Path(__file__).resolve().parents[1]
@@ -76,8 +77,41 @@ def test_tables_4_and_5_are_those_of_the_kept_runs():
     assert_table_is_kept(README, "results/fonts/quick", "results/table4_fonts", paper=class_paper)
     assert_table_is_kept(RESULTS, "results/omniglot/small", "results/table4_omniglot", paper=class_paper)
     rows = results.table(results.load_results([REPO / "results/omniglot/small"], class_paper))
-    (weights,) = [row for row in rows if row["method"] == "MR-MAML (W)"]
-    assert f"MR-MAML(W) has {results.mean_std(weights['mean'], weights['std'])} %" in re.sub(r"\s+", " ", README)
+    maml, weights = rows
+    assert [row["method"] for row in rows] == ["MAML", "MR-MAML (W)"]
+    text = re.sub(r"\s+", " ", README)
+    assert f"MR-MAML(W) has {results.mean_std(weights['mean'], weights['std'])} % (the paper: 83.3)" in text
+    assert f"and {weights['before']:.1f} % on training tasks before adapting (5.0, chance)" in text
+    assert f"generalizes first, {results.mean_std(maml['mean'], maml['std'])} % after {maml['iterations']:,} it" in text
+    assert f"begun to memorize: {maml['before']:.1f} % before adapting" in text
+
+
+def test_maml_s_best_and_last_accuracy_over_training_are_those_of_the_kept_curves():
+    best, last = [], []
+    for path in sorted((REPO / "results/omniglot/small").glob("class_maml_none*/curve.csv")):
+        with open(path, newline="") as file:
+            means = figures.running_mean([float(row["metaval_accuracy"]) for row in csv.DictReader(file)])
+        best.append(f"{max(means):.1f}")
+        last.append(f"{means[-1]:.1f}")
+    text = re.sub(r"\s+", " ", RESULTS)
+    assert f"at best {' and '.join(best)} %, at about 2,600 iterations, at the end {' and '.join(last)} %" in text
+
+
+def test_the_search_s_accuracies_are_those_of_the_kept_runs():
+    """classification/search.txt has each setting below its accuracy."""
+    lines = (REPO / "classification/search.txt").read_text().splitlines()
+    kept = []
+    for path in (REPO / "results/omniglot/search").glob("*/result.json"):
+        result = json.loads(path.read_text())
+        kept.append((f"# {result['meta_test_accuracy']:.1f}", result["flags"], result["iterations"]))
+    settings = [(above.split(";")[0], line) for above, line in itertools.pairwise(lines) if line.startswith("--")]
+    assert len(settings) == len(kept) == 6
+    for accuracy, line in settings:
+        wanted = dict(word.removeprefix("--").split("=") for word in line.split())
+        (found,) = [
+            shown for shown, used, _ in kept if all(float(used[name]) == float(value) for name, value in wanted.items())
+        ]
+        assert accuracy == found
 
 
 def test_table_1_and_figure_6_are_those_of_the_kept_numbers():

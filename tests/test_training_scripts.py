@@ -14,7 +14,7 @@ import pytest
 import tiny
 from absl import flags
 from absl.testing import flagsaver
-from scripts import REPO, run_script
+from scripts import REPO, error_line, run_script
 
 from metalearn import checkpoints, sweep
 from metalearn.run_folder import _Curve
@@ -235,9 +235,7 @@ def test_np_ib_s_aggregator_learns_at_its_own_rate(data_dir, tmp_path):
 )
 def test_a_wrong_flag_gets_one_line(flags, message, data_dir, tmp_path):
     failed = run("np_bbb", data_dir, tmp_path, *flags)
-    assert failed.returncode != 0 and "Traceback" not in failed.stderr
-    errors = [line for line in failed.stderr.splitlines() if line.startswith("error:")]
-    assert len(errors) == 1 and message in errors[0]
+    assert message in error_line(failed)
 
 
 def test_other_settings_damaged_checkpoints_and_a_second_run_are_refused(data_dir, tmp_path):
