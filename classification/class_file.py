@@ -32,7 +32,7 @@ class Classes(NamedTuple):
 
     @property
     def fingerprint(self):
-        """A short text that other classes or other images of them do not have."""
+        """A short text that tells these classes from others, by their names and the first image of each."""
         digest = hashlib.sha256("\n".join(self.names).encode())
         digest.update(self.images[:, 0].tobytes())
         return digest.hexdigest()[:16]
