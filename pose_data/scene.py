@@ -4,6 +4,8 @@ Lengths are metres, angles are radians about the vertical axis. Lamp, table, obj
 released code; every attribute that is not set here is MuJoCo's default there and here.
 """
 
+import sys
+
 import mujoco
 import numpy as np
 from gymnasium.envs.mujoco.mujoco_rendering import OffScreenViewer
@@ -65,6 +67,7 @@ class Scene:
 
         Raises ValueError when MuJoCo cannot compile the mesh.
         """
+        self._viewer = None
         corners = triangles.reshape(-1, 3)
         scale, position = placement(corners)
         vertices, faces = _distinct((corners * scale).astype(np.float32))
@@ -91,7 +94,6 @@ class Scene:
         self.model = spec.compile()
         self.data = mujoco.MjData(self.model)
         self._image_size, self._cull_faces = image_size, cull_faces
-        self._viewer = None
 
     def turn(self, angle):
         """Turn the object to `angle` about its mesh's own origin, counter-clockwise from above."""
@@ -109,9 +111,25 @@ class Scene:
         # The viewer sets the camera once; upstream built a new one for each image.
         self._viewer.cam.lookat[:] = np.median(self.data.geom_xpos, axis=0)
         self._viewer.make_context_current()  # scenes may take turns
-        return self._viewer.render("rgb_array")
+        return self._draw()
+
+    def _draw(self):
+        """The viewer's render("rgb_array") without the depths, which it reads back to throw them away."""
+        viewer, image = self._viewer, np.empty((self._image_size, self._image_size, 3), np.uint8)
+        everything = mujoco.mjtCatBit.mjCAT_ALL
+        mujoco.mjv_updateScene(self.model, self.data, viewer.vopt, viewer.pert, viewer.cam, everything, viewer.scn)
+        mujoco.mjr_render(viewer.viewport, viewer.scn, viewer.con)
+        mujoco.mjr_readPixels(image, None, viewer.viewport, viewer.con)
+        return image[::-1]  # OpenGL's first row is the lowest
 
     def close(self):
         """Free the OpenGL context."""
         if self._viewer is not None:
+            self._viewer.make_context_current()  # or the buffers of another scene are freed
+            self._viewer.con.free()
             self._viewer.close()
+            self._viewer = None
+
+    def __del__(self):
+        if not sys.is_finalizing():  # OpenGL is gone by then
+            self.close()

@@ -146,6 +146,19 @@ def test_renders_differ_by_angle_and_repeat_after_a_turn(lopsided):
     np.testing.assert_array_equal(lopsided.render(0.6), first)
 
 
+@pytest.mark.parametrize("is_closed", [True, False])
+def test_two_scenes_take_turns_and_the_end_of_one_leaves_the_other(lopsided, is_closed):
+    image, other = lopsided.render(0), scene.Scene(lopsided_mesh().triangles, image_size=120)
+    smaller = other.render(0)
+    np.testing.assert_array_equal(lopsided.render(0), image)
+    np.testing.assert_array_equal(other.render(0), smaller)
+    lopsided.render(0)
+    if is_closed:
+        other.close()
+    del other
+    np.testing.assert_array_equal(lopsided.render(0), image)
+
+
 def test_the_camera_is_that_of_pusher_and_looks_at_the_median_of_table_object_and_two_discs(lopsided):
     lopsided.render(2)
     camera = lopsided._viewer.cam
