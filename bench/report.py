@@ -16,6 +16,7 @@ TABLES = {
     "train_step": {
         "script": ("script", "{}"), "bare": ("s per step, bare", "{:.3g}"), "real": ("as it runs", "{:.3g}"),
         "gflops": ("GFLOP/s", "{:.0f}"), "share": ("of the matmul rate", "{:.0%}"),
+        "plain": ("plain Keras, s", "{:.3g}"), "speedup": ("times as long", "{:.1f}"),
         "first": ("first step, s", "{:.1f}"), "peak_memory_mib": ("peak MiB", "{:.0f}"),
     },
     "render": {
@@ -42,8 +43,8 @@ def machine():
 
 
 def markdown(result):
-    """The table of one benchmark's result."""
-    columns = TABLES[result["bench"]]
+    """The table of one benchmark's result, with the columns that some row has."""
+    columns = {k: column for k, column in TABLES[result["bench"]].items() if any(k in row for row in result["rows"])}
     lines = [
         "| " + " | ".join(heading for heading, _ in columns.values()) + " |",
         "|" + "---|" * len(columns),

@@ -5,6 +5,8 @@
    the script's default intervals, over one interval.
 3. GFLOP/s of the bare step, from the counted multiply-adds (multiply_adds.py), and its share of the rate of the best
    matrix product in the same process, precision and threads.
+4. plain, of four scripts: seconds per step as one would write it with Keras layers (plain_step.py), at the same
+   weights, batch, precision and threads, and how many times as long as the bare step that is; both by turns.
 
 Command: python -m bench.train_step [--scripts=np_bbb,maml_bbb] [--json=FILE] [-- --num_threads=1 --dim_im=64]
 Cost: at the default settings on two cores about half an hour; noise in place of data. Flags after -- go to the scripts.
@@ -36,7 +38,7 @@ def measure(script, seconds):
     import numpy as np
     import tensorflow as tf
 
-    from bench import multiply_adds
+    from bench import multiply_adds, plain_step
     from metalearn import devices, optimizers, training
     from metalearn.run_folder import RunFolder
 
@@ -75,6 +77,21 @@ def measure(script, seconds):
             steps=len(bare), real=real, gflops=gflops, matmul_gflops=matmul_rate, share=gflops / matmul_rate,
             peak_memory_mib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         )  # fmt: skip
+        if script in plain_step.SCRIPTS:
+            plain_run = plain_step.PlainStep(script, run.trials.of(0))
+            batch = tf.nest.map_structure(lambda x: tf.constant(x[0, 0]), batches)
+
+            def plain_step_time():
+                begun = time.monotonic()
+                plain_run.step(batch).numpy()
+                return time.monotonic() - begun
+
+            plain_step_time(), plain_step_time()
+            own, plain = [], []
+            while sum(plain) < seconds or len(plain) < 3:
+                own.append(step())
+                plain.append(plain_step_time())
+            measured.update(plain=statistics.median(plain), speedup=statistics.median(plain) / statistics.median(own))
 
     module = importlib.import_module(f"pose_code.{script}")
     training.run = time_run

@@ -17,8 +17,9 @@ from metalearn.cli import UserError
 FLAGS = flags.FLAGS
 
 flags.DEFINE_enum(
-    "precision", "float32", ("float32", "mixed_bfloat16"),
-    "of convolutions and matrix products; losses, KL, normalization and weight updates stay in float32",
+    "precision", "float32", ("float32", "mixed_bfloat16", "auto"),
+    "of convolutions and matrix products; losses, KL, normalization and weight updates stay in float32. auto: the one "
+    "in which a training step of a new run is faster, tried for some seconds; a run keeps its precision on resume",
 )  # fmt: skip
 flags.DEFINE_enum(
     "strategy", None, ("mirrored", "multi_worker"),
@@ -47,12 +48,12 @@ def configure():
     # Constant folding doubles the time to the first step and speeds up nothing here.
     tf.config.optimizer.set_experimental_options({"constant_folding": False})
     _disable_memory_optimizer()
-    keras.config.set_dtype_policy(FLAGS.precision)
+    keras.config.set_dtype_policy("float32" if FLAGS.precision == "auto" else FLAGS.precision)
     print(f"TensorFlow {tf.__version__} on {len(gpus)} GPU" if gpus else f"TensorFlow {tf.__version__} on the CPU")
     if not gpus and os.environ.get("CUDA_VISIBLE_DEVICES") not in ("", "-1") and _lists_nvidia_gpus():
         print("warning: TensorFlow cannot use this machine's NVIDIA GPU; pip install 'tensorflow[and-cuda]'")
-    if FLAGS.precision == "mixed_bfloat16" and not gpus and not _cpu_has_bfloat16():
-        print("warning: this CPU has no bfloat16 arithmetic; --precision=float32 is several times faster here")
+    if FLAGS.precision == "mixed_bfloat16" and not gpus and (text := _BFLOAT16_WARNINGS.get(cpu_bfloat16())):
+        print(f"warning: {text}")
     return _make_strategy(len(gpus))
 
 
@@ -153,10 +154,17 @@ def _disable_memory_optimizer():
     options.config_proto_serialized = config
 
 
-def _cpu_has_bfloat16():
-    """Whether /proc/cpuinfo names such instructions; without that file, assume it."""
+_BFLOAT16_WARNINGS = {
+    None: "this CPU has no bfloat16 arithmetic; --precision=float32 is several times faster here",
+    "avx512_bf16": "this CPU has bfloat16 arithmetic without AMX, which makes training faster on some CPUs and slower "
+    "on others; --precision=auto measures it",
+}
+
+
+def cpu_bfloat16():
+    """The bfloat16 instructions that /proc/cpuinfo names, the fastest; "unknown" without that file, None if none."""
     try:
         words = Path("/proc/cpuinfo").read_text().split()
     except OSError:
-        return True
-    return "amx_bf16" in words or "avx512_bf16" in words
+        return "unknown"
+    return next((name for name in ("amx_bf16", "avx512_bf16") if name in words), None)

@@ -182,6 +182,15 @@ class RunFolder:
         )
 
 
+def recorded_flag(folder, name):
+    """The text of a flag in the flags.cfg of a run that was begun in `folder`; None without one."""
+    try:
+        lines = (folder / "flags.cfg").read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return None
+    return next((line.partition("=")[2] for line in lines if line.startswith(f"--{name}=")), None)
+
+
 def newest_checkpoint(folder):
     """Path and note of a run folder's newest checkpoint, or (None, None). Raises UserError if one is damaged."""
     # A finished run that was given more iterations has a last checkpoint newer than the final one.

@@ -20,7 +20,7 @@ import numpy as np
 import tensorflow as tf
 from absl import flags
 
-from metalearn import devices, evaluation, optimizers
+from metalearn import devices, evaluation, optimizers, precision
 from metalearn.run_folder import RunFolder
 from metalearn.run_name import run_name
 from metalearn.trials import Trials
@@ -76,10 +76,13 @@ def run(
     learning_rates, group_of = optimizers.with_encoder_group(learning_rates, group_of)
     is_chief = devices.is_chief(strategy)
     name, iterations = run_name(name_start or method, name_flags, iterations_flag), FLAGS[iterations_flag].value
+    numbers = range(FLAGS.trial, FLAGS.trial + FLAGS.num_trials)
+    paths = [Path(FLAGS.logdir) / f"{name}.trial-{number}" for number in numbers]
+    precision.choose(learner, train, paths)
     with contextlib.ExitStack() as locks:
         folders = [
-            RunFolder(Path(FLAGS.logdir) / f"{name}.trial-{number}", number, method, iterations_flag, (train, val))
-            for number in range(FLAGS.trial, FLAGS.trial + FLAGS.num_trials)
+            RunFolder(path, number, method, iterations_flag, (train, val))
+            for path, number in zip(paths, numbers, strict=True)
         ]
         for folder in folders:
             if is_chief:

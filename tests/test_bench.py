@@ -5,10 +5,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
+import learners
+import numpy as np
 import pytest
+import tensorflow as tf
+import tiny
 
-from bench import report
+from bench import plain_step, report
 from metalearn.cli import UserError
+from metalearn.tasks import MetaBatch
 
 REPO = Path(__file__).resolve().parents[1]
 
@@ -30,6 +36,46 @@ def test_train_step_measures_a_script_at_any_flags(tmp_path):
     assert row["first"] > row["bare"] > 0 and row["real"] > row["bare_min"] and 0 < row["share"] < 1
     assert row["share"] == pytest.approx(row["gflops"] / row["matmul_gflops"], rel=1e-3)
     assert 300 < row["peak_memory_mib"] < 5000
+    assert row["plain"] > 0 and row["speedup"] > 0.3
+
+
+def exact_moments(x, axes, keepdims=False, synchronized=False):
+    """tf.nn.moments, which Keras's batch norm takes, does not pass a gradient through the mean in the variance. To the
+    first derivative that is nothing, but the second one lacks a term."""
+    mean = tf.reduce_mean(x, axes, keepdims=True)
+    found = mean, tf.reduce_mean((x - mean) ** 2, axes, keepdims=True)
+    return found if keepdims else tuple(tf.squeeze(part, axes) for part in found)
+
+
+@pytest.mark.parametrize("script", plain_step.SCRIPTS)
+def test_the_plain_step_has_the_loss_and_gradient_of_the_script(script, monkeypatch):
+    flags = ["--num_updates=2", "--update_lr=0.01"] if script.startswith("maml") else []
+    flags += ["--var=-20"] if script.endswith("bbb") else []  # no noise to speak of
+    rng = np.random.default_rng(0)
+    images = [tf.constant(rng.integers(256, size=(2, 15, 16, 16, 1)).astype(np.uint8)) for _ in range(2)]
+    labels = [tf.constant(rng.random((2, 15, 1)).astype(np.float32)) for _ in range(2)]
+    batch = MetaBatch(images[0], labels[0], images[1], labels[1])
+    with learners.script(script, *tiny.of_script(script, 0), *flags, "--num_threads=0") as module:
+        trainer = learners.trainer(module)
+        plain = plain_step.PlainStep(script, trainer.trials.of(0))
+        with tf.GradientTape() as tape:
+            loss, _ = trainer.learner.loss(trainer.trials.of(0), batch, tf.constant([0, 1]))
+        own = {}
+        for weights in trainer.trials.weights.values():
+            own |= weights.mean | {f"rho/{name}": rho for name, rho in weights.rho.items()}
+        gradient = {name: value[0].numpy() for name, value in tape.gradient(loss, own).items()}
+
+        def difference():
+            with tf.GradientTape() as tape:
+                plain_loss = plain.loss(batch)
+            assert float(plain_loss) == pytest.approx(float(loss), rel=1e-5)
+            found, size = tape.gradient(plain_loss, plain.variables), max(np.abs(g).max() for g in gradient.values())
+            assert found.keys() == gradient.keys()
+            return max(np.abs(found[name] - gradient[name]).max() for name in found) / size
+
+        assert (difference() > 1e-3) == script.startswith("maml")
+        monkeypatch.setattr(keras.src.backend.nn, "moments", exact_moments)
+        assert difference() < 1e-4
 
 
 def test_train_step_refuses_unknown_scripts(tmp_path):
