@@ -76,7 +76,7 @@ def test_maml_learns_its_classes_by_heart(data_dir, tmp_path):
 
 
 def test_a_run_in_two_parts_two_replicas_and_trials_side_by_side_are_the_run(data_dir, tmp_path):
-    flags = ["--regularizer=weights", "--beta=1e-3", "--metatrain_iterations=4"]
+    flags = ["--regularizer=weights", "--beta=1e-3", "--norm=none", "--metatrain_iterations=4"]
     others = {
         "parts": ["--metatrain_iterations=2"],
         "replicas": ["--strategy=mirrored", "--num_replicas=2"],
