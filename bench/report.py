@@ -19,6 +19,11 @@ TABLES = {
         "plain": ("plain Keras, s", "{:.3g}"), "speedup": ("times as long", "{:.1f}"),
         "first": ("first step, s", "{:.1f}"), "peak_memory_mib": ("peak MiB", "{:.0f}"),
     },
+    "inner_steps": {
+        "steps": ("inner steps", "{}"), "kept_mib": ("peak MiB", "{:.0f}"), "kept_s": ("s per step", "{:.3g}"),
+        "again_mib": ("peak MiB, recomputed", "{:.0f}"), "again_s": ("s per step, recomputed", "{:.3g}"),
+        "times": ("times as long", "{:.2f}"),
+    },
     "render": {
         "what": ("", "{}"), "images_per_s": ("images a second", "{:.0f}"), "share": ("of the bare GL rate", "{:.0%}"),
     },

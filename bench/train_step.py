@@ -31,8 +31,9 @@ FLAGS = flags.FLAGS
 SCRIPTS = ("maml_vanilla", "maml_bbb", "maml_ib", "finetune", "np_vanilla", "np_bbb", "np_ib", "np_all_bbb")
 
 
-def measure(script, seconds):
-    """The numbers of one script as a dict; run in a process of its own, whose arguments are the script's flags."""
+def measure(script, seconds, plain):
+    """The numbers of one script as a dict, with those of the plain step if `plain`; run in a process of its own, whose
+    arguments are the script's flags."""
     import importlib
 
     import numpy as np
@@ -77,7 +78,7 @@ def measure(script, seconds):
             steps=len(bare), real=real, gflops=gflops, matmul_gflops=matmul_rate, share=gflops / matmul_rate,
             peak_memory_mib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         )  # fmt: skip
-        if script in plain_step.SCRIPTS:
+        if plain and script in plain_step.SCRIPTS:
             plain_run = plain_step.PlainStep(script, run.trials.of(0))
             batch = tf.nest.map_structure(lambda x: tf.constant(x[0, 0]), batches)
 
@@ -87,11 +88,11 @@ def measure(script, seconds):
                 return time.monotonic() - begun
 
             plain_step_time(), plain_step_time()
-            own, plain = [], []
-            while sum(plain) < seconds or len(plain) < 3:
+            own, others = [], []
+            while sum(others) < seconds or len(others) < 3:
                 own.append(step())
-                plain.append(plain_step_time())
-            measured.update(plain=statistics.median(plain), speedup=statistics.median(plain) / statistics.median(own))
+                others.append(plain_step_time())
+            measured.update(plain=statistics.median(others), speedup=statistics.median(others) / statistics.median(own))
 
     module = importlib.import_module(f"pose_code.{script}")
     training.run = time_run
@@ -115,28 +116,35 @@ def _best_matmul_gflops(tf, dtype, n=2048):
     return 2e-9 * multiply_adds.matmul(n) / min(times)
 
 
+def measure_apart(script, script_flags, plain=True):
+    """`measure` of one script at `script_flags`, on noise, in a process of its own."""
+    print(f"{script} {' '.join(script_flags)} ...", file=sys.stderr, flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "pose_data.create_fake_data", f"--out_dir={folder}"]
+        subprocess.run(command, check=True, capture_output=True)
+        code = f"print(t.json.dumps(t.measure({script!r}, {FLAGS.seconds}, {plain})))"
+        command = [sys.executable, "-c", f"from bench import train_step as t; {code}"]
+        command += [f"--data_dir={folder}", f"--logdir={folder}", *script_flags]
+        done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise UserError(f"{script} failed: {done.stderr.strip().splitlines()[-1]}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def define_flags():
+    flags.DEFINE_float("seconds", 20.0, "seconds of bare steps, at least three steps", lower_bound=0.0)
+    flags.DEFINE_string("json", None, "file to write the numbers to")
+
+
 def main(argv):
     scripts, script_flags = FLAGS.scripts, argv[1:]
     if unknown := set(scripts) - set(SCRIPTS):
         raise UserError(f"--scripts: no script {', '.join(sorted(unknown))}; give some of {', '.join(SCRIPTS)}")
-    rows = []
-    with tempfile.TemporaryDirectory() as folder:
-        subprocess.run(
-            [sys.executable, "-m", "pose_data.create_fake_data", f"--out_dir={folder}"], check=True, capture_output=True
-        )
-        for script in scripts:
-            print(f"{script} ...", file=sys.stderr, flush=True)
-            code = f"from bench import train_step as t; print(t.json.dumps(t.measure({script!r}, {FLAGS.seconds})))"
-            command = [sys.executable, "-c", code, f"--data_dir={folder}", f"--logdir={folder}", *script_flags]
-            done = subprocess.run(command, capture_output=True, text=True)
-            if done.returncode:
-                raise UserError(f"{script} failed: {done.stderr.strip().splitlines()[-1]}")
-            rows.append(json.loads(done.stdout.splitlines()[-1]))
+    rows = [measure_apart(script, script_flags) for script in scripts]
     report.finish("train_step", rows, FLAGS.json, flags=script_flags)
 
 
 if __name__ == "__main__":
     flags.DEFINE_list("scripts", list(SCRIPTS), "training scripts to measure")
-    flags.DEFINE_float("seconds", 20.0, "seconds of bare steps, at least three steps", lower_bound=0.0)
-    flags.DEFINE_string("json", None, "file to write the numbers to")
+    define_flags()
     run_main(main, positional=True)

@@ -78,6 +78,13 @@ def test_the_plain_step_has_the_loss_and_gradient_of_the_script(script, monkeypa
         assert difference() < 1e-4
 
 
+def test_inner_steps_measures_both_ways(tmp_path):
+    sizes = ["--dim_im=16", "--meta_batch_size=1", "--update_batch_size=2", "--dim_w=16", "--num_filters=2"]
+    (row,) = run("inner_steps", tmp_path, "--steps=2", "--seconds=0", "--", *sizes, "--num_threads=1")
+    assert row["steps"] == 2 and min(row["kept_mib"], row["again_mib"]) > 300
+    assert row["times"] == pytest.approx(row["again_s"] / row["kept_s"])
+
+
 def test_train_step_refuses_unknown_scripts(tmp_path):
     failed = subprocess.run(
         [sys.executable, "-m", "bench.train_step", "--scripts=np_x"], capture_output=True, text=True
