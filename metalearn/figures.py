@@ -72,7 +72,7 @@ def draw_curves(runs):
     for axis in axes.flat:
         shown = dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True)) | shown
     if shown:
-        axes[0][0].legend(shown.values(), shown, fontsize=8)
+        figure.legend(shown.values(), shown, fontsize=8, loc="outside lower center", ncols=min(len(shown), columns + 1))
     return figure
 
 
