@@ -13,6 +13,7 @@ from metalearn.cli import UserError
 
 FLAGS = flags.FLAGS
 
+_CHOICES = ("float32", "mixed_bfloat16")
 _SECONDS = 4.0  # of steps, beside the time to trace them
 
 
@@ -26,7 +27,7 @@ def choose(learner, train, folders):
     if FLAGS.strategy == "multi_worker":
         raise UserError("--precision=auto with --strategy=multi_worker: the workers might choose differently; name one")
     recorded = (run_folder.recorded_flag(folder, "precision") for folder in folders)
-    FLAGS.precision = next(filter(None, recorded), None) or _faster(learner, train)
+    FLAGS.precision = next((name for name in recorded if name in _CHOICES), None) or _faster(learner, train)
     keras.config.set_dtype_policy(FLAGS.precision)
 
 
@@ -34,7 +35,7 @@ def _faster(learner, train):
     if not (tf.config.list_physical_devices("GPU") or devices.cpu_bfloat16()):
         return "float32"
     batch = train.sample(np.random.default_rng(FLAGS.seed), FLAGS.meta_batch_size)
-    steps = {precision: _make_step(learner, batch, precision) for precision in ("float32", "mixed_bfloat16")}
+    steps = {precision: _make_step(learner, batch, precision) for precision in _CHOICES}
     times = {precision: [] for precision in steps}
     begun = time.monotonic()
     while time.monotonic() - begun < _SECONDS or len(times["float32"]) < 3:
