@@ -65,6 +65,20 @@ def test_a_run_that_was_begun_keeps_its_precision(auto, tmp_path):
     )
 
 
+@pytest.mark.parametrize(
+    "cpu, warning",
+    [(None, "several times faster"), ("avx512_bf16", "auto measures it"), ("amx_bf16", ""), ("unknown", "")],
+)
+def test_bfloat16_is_warned_of_where_it_may_be_slower(auto, cpu, warning, capsys):
+    with (
+        flagsaver.flagsaver(precision="mixed_bfloat16"),
+        mock.patch.object(devices, "cpu_bfloat16", return_value=cpu),
+    ):
+        devices.configure()
+    printed = capsys.readouterr().out
+    assert warning in printed and ("warning" in printed) == bool(warning)
+
+
 def test_workers_of_a_cluster_do_not_choose(auto):
     with flagsaver.flagsaver(strategy="multi_worker"), pytest.raises(precision.UserError, match="multi_worker"):
         precision.choose(None, None, [])
