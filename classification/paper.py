@@ -14,7 +14,7 @@ _TABLE4 = {
     "maml_activations": ("MR-MAML (A)", (None, None, None, None)),
 }
 METHODS = {
-    f"class_{method}@{at}": Method(label, number, None)
+    f"class_{method}@{at}": Method(f"{label}, {at.replace('x', '-way ')}-shot", number, None)
     for at, column in zip(_AT, range(4), strict=True)
     for method, (label, numbers) in _TABLE4.items()
     for number in [numbers[column]]

@@ -77,13 +77,31 @@ def test_tables_4_and_5_are_those_of_the_kept_runs():
     assert_table_is_kept(README, "results/fonts/quick", "results/table4_fonts", paper=class_paper)
     assert_table_is_kept(RESULTS, "results/omniglot/small", "results/table4_omniglot", paper=class_paper)
     rows = results.table(results.load_results([REPO / "results/omniglot/small"], class_paper))
-    maml, weights = rows
-    assert [row["method"] for row in rows] == ["MAML", "MR-MAML (W)"]
+    maml, weights, five_shots = rows
+    assert [row["method"].rpartition(", 20-way ")[::2] for row in rows] == [
+        ("MAML", "1-shot"),
+        ("MR-MAML (W)", "1-shot"),
+        ("MR-MAML (W)", "5-shot"),
+    ]
     text = re.sub(r"\s+", " ", README)
+    assert f"With five shots it has {five_shots['mean']:.1f} % (94.1)" in text
     assert f"MR-MAML(W) has {results.mean_std(weights['mean'], weights['std'])} % (the paper: 83.3)" in text
     assert f"and {weights['before']:.1f} % on training tasks before adapting (5.0, chance)" in text
     assert f"generalizes first, {results.mean_std(maml['mean'], maml['std'])} % after {maml['iterations']:,} it" in text
     assert f"begun to memorize: {maml['before']:.1f} % before adapting" in text
+
+
+def test_figure_10_is_that_of_the_kept_runs():
+    assert_table_is_kept(
+        (REPO / "results/figure10.md").read_text(), "results/omniglot/figure10", "results/figure10", paper=class_paper
+    )
+    runs = results.load_results([REPO / "results/omniglot/figure10"], class_paper)
+    beta = {run["flags"]["beta"]: f"{run['test']:.1f}" for run in runs if "weights" in run["key"]}
+    (maml,) = (f"{run['test']:.1f}" for run in runs if "none" in run["key"])
+    readme, page = (re.sub(r"\s+", " ", text) for text in (README, RESULTS))
+    assert f"(Figure 10): {beta[1e-6]} % (83.9) at β = 1e-6, MAML {maml} % (76.8)" in readme
+    assert f"has {beta[1e-6]}, {beta[1e-5]} and {beta[1e-4]} % at β = 1e-6, 1e-5 and 1e-4" in page
+    assert f"MAML {maml} % (76.8) after 3,000 iterations" in page
 
 
 def test_maml_s_best_and_last_accuracy_over_training_are_those_of_the_kept_curves():
