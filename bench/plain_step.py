@@ -88,7 +88,7 @@ class PlainStep:
         return loss
 
     def loss(self, batch):
-        """The script's loss of a MetaBatch."""
+        """The script's loss of a MetaBatch (support_x uint8 [tasks, K, side, side, 1], ...): scalar."""
         theta, kl = self._draw()
         return (self._maml_loss if self.is_maml else self._np_loss)(theta, batch) + kl
 
@@ -102,6 +102,7 @@ class PlainStep:
         return theta, FLAGS.beta * kl if self.rho else 0.0
 
     def _apply(self, network, theta, x):
+        """That network with the weights `theta`: x [..., n_in], or images [n, side, side, 1], -> [..., n_out]."""
         network = self.networks[network]
         values = [theta[_name(variable)] for variable in network.trainable_variables]
         state = [tf.convert_to_tensor(variable) for variable in network.non_trainable_variables]

@@ -185,7 +185,7 @@ class RunFolder:
 def recorded_flag(folder, name):
     """The text of a flag in the flags.cfg of a run that was begun in `folder`; None without one."""
     try:
-        lines = (folder / "flags.cfg").read_text(encoding="utf-8").splitlines()
+        lines = (folder / "flags.cfg").read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError:
         return None
     return next((line.partition("=")[2] for line in lines if line.startswith(f"--{name}=")), None)

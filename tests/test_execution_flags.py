@@ -6,14 +6,10 @@ the time; tests/test_maml.py has both forms of the inner loop with it.
 
 import itertools
 
-import learners
 import numpy as np
 import pytest
-import tensorflow as tf
 import tiny
 from scripts import run_script, training_losses
-
-from metalearn.tasks import MetaBatch
 
 SCRIPTS = ("maml_bbb", "np_vanilla")
 OPTIONS = {
@@ -80,18 +76,6 @@ def test_what_xla_cannot_compile_is_refused_in_a_line(other, data_dir, tmp_path)
     (line,) = refused.stderr.splitlines()
     assert refused.returncode == 1 and line.startswith(f"error: --jit_compile with {other.split()[0]}: ")
     assert not (tmp_path / "logs").exists()
-
-
-@pytest.mark.parametrize("script", ["maml_vanilla", "maml_ib", "finetune", "np_bbb", "np_ib", "np_all_bbb"])
-def test_xla_compiles_the_other_scripts_too(script):
-    rng = np.random.default_rng(0)
-    images = rng.integers(256, size=(1, 1, 2, 3, 16, 16, 1)).astype(np.uint8)
-    labels = rng.random((1, 1, 2, 3, 1)).astype(np.float32)
-    settings = [*tiny.of_script(script, 1), "--num_threads=0", "--jit_compile"]
-    with learners.script(script, *settings, *([] if script.startswith("np") else ["--norm=none"])) as module:
-        trainer = learners.trainer(module)
-        losses = trainer.train_steps(MetaBatch(images, labels, images, labels), tf.constant([[[0, 0]]]))
-    assert np.isfinite(losses[0, trainer.metric_names.index("full_loss")])
 
 
 @pytest.mark.parametrize("script, flags", list(cases()))

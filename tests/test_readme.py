@@ -66,6 +66,17 @@ def test_the_readme_s_numbers_of_table_2_are_the_kept_ones():
     assert [row["method"] for row in rows] == ["MAML + weight decay", "MR-MAML (W)", "CNP", "MR-CNP (W)"]
     for row in rows[1:]:
         assert f"{row['method'].replace(' (', '(')} {results.mean_std(row['mean'], row['std'])} (" in text
+    page = re.sub(r"\s+", " ", RESULTS)
+    errors = collections.defaultdict(list)
+    for path in sorted((REPO / "results/pascal3d/released/small").glob("*/result.json")):
+        run = json.loads(path.read_text())
+        errors[run["method"]].append((f"{run['meta_test_mse']:.2f}", f"{run['shuffled_support_mse']:.2f}"))
+    for method, name in (("maml_bbb", "MR-MAML(W)"), ("np_bbb", "MR-CNP(W)")):
+        first, second, third = (error for error, _ in errors[method])
+        assert f"{name} {first}, {second} and {third}" in page
+    first, second, _ = errors["np_vanilla"]
+    assert f"on split 1 it has {first[0]} ({first[1]} with shuffled" in page
+    assert f"memorizes completely, {second[0]} ({second[1]})" in page
 
 
 def test_the_first_table_and_that_of_both_initial_weights_are_those_of_the_kept_runs():
