@@ -1,8 +1,7 @@
 """Flags that say how a run is computed, in pairs: the same numbers to rounding, or one line that says why not.
 
 With --jit_compile the noise is another: both scripts here have none. MAML is without batch norm, which takes half of
-the time; tests/test_maml.py has both forms of the inner loop with it. TensorFlow's own rewriting of the graphs, a third
-of the time of trials side by side, is off here and on in all other tests.
+the time; tests/test_maml.py has both forms of the inner loop with it. Graphs are left as they are, which saves time.
 """
 
 import itertools
@@ -10,7 +9,7 @@ import itertools
 import numpy as np
 import pytest
 import tiny
-from scripts import run_script, training_losses
+from scripts import leave_graphs_as_they_are, run_script, training_losses
 
 SCRIPTS = ("maml_bbb", "np_vanilla")
 OPTIONS = {
@@ -56,12 +55,6 @@ def cases():
         options = {name: values for name, values in OPTIONS.items() if name != "inner" or script.startswith("maml")}
         for row in reversed(covering_array(options)):
             yield script, " ".join(filter(None, row))
-
-
-def leave_graphs_as_they_are():
-    import tensorflow as tf  # which the processes of the runs have already, and this one does not need
-
-    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 
 def run(script, data_dir, logdir, flags):
