@@ -24,6 +24,11 @@ TABLES = {
         "again_mib": ("peak MiB, recomputed", "{:.0f}"), "again_s": ("s per step, recomputed", "{:.3g}"),
         "times": ("times as long", "{:.2f}"),
     },
+    "growth": {
+        "objects": ("objects", "{}"), "views": ("views", "{}"), "tasks": ("tasks per step", "{}"),
+        "format": ("data as", "{}"), "step_s": ("s per step", "{:.3g}"), "peak_mib": ("peak MiB", "{:.0f}"),
+        "start_s": ("start-up, s", "{:.1f}"),
+    },
     "render": {
         "what": ("", "{}"), "images_per_s": ("images a second", "{:.0f}"), "share": ("of the bare GL rate", "{:.0%}"),
     },

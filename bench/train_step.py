@@ -33,7 +33,8 @@ SCRIPTS = ("maml_vanilla", "maml_bbb", "maml_ib", "finetune", "np_vanilla", "np_
 
 def measure(script, seconds, plain):
     """The numbers of one script as a dict, with those of the plain step if `plain`; run in a process of its own, whose
-    arguments are the script's flags."""
+    arguments are the script's flags. start: seconds from here until the data are read."""
+    process_begun = time.monotonic()
     import importlib
 
     import numpy as np
@@ -46,6 +47,7 @@ def measure(script, seconds, plain):
     measured = {}
 
     def time_run(learner, train, val, *, method, iterations_flag, learning_rates, group_of=None, **kwargs):
+        measured["start"] = time.monotonic() - process_begun
         devices.configure()
         dtype = tf.bfloat16 if FLAGS.precision == "mixed_bfloat16" else tf.float32
         matmul_rate = _best_matmul_gflops(tf, dtype)
@@ -116,11 +118,11 @@ def _best_matmul_gflops(tf, dtype, n=2048):
     return 2e-9 * multiply_adds.matmul(n) / min(times)
 
 
-def measure_apart(script, script_flags, plain=True):
-    """`measure` of one script at `script_flags`, on noise, in a process of its own."""
-    print(f"{script} {' '.join(script_flags)} ...", file=sys.stderr, flush=True)
+def measure_apart(script, script_flags, plain=True, data_flags=()):
+    """`measure` of one script at `script_flags`, on noise (data_flags: create_fake_data's), in a process of its own."""
+    print(f"{script} {' '.join([*script_flags, *data_flags])} ...", file=sys.stderr, flush=True)
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "pose_data.create_fake_data", f"--out_dir={folder}"]
+        command = [sys.executable, "-m", "pose_data.create_fake_data", f"--out_dir={folder}", *data_flags]
         subprocess.run(command, check=True, capture_output=True)
         code = f"print(t.json.dumps(t.measure({script!r}, {FLAGS.seconds}, {plain})))"
         command = [sys.executable, "-c", f"from bench import train_step as t; {code}"]

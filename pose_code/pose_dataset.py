@@ -59,10 +59,9 @@ class PoseSplit:
         if len(names) != len(images):
             raise UserError(f"{path}: {len(images)} objects, but {len(names)} names; run data_gen.py again")
         self.names, self.num_classes, self.shots, self.dim_im = names, num_classes, shots, dim_im
-        # In-memory images are downscaled once; shards on read.
-        self.images = (
-            np.stack([reduce_images(views, dim_im) for views in images]) if type(images) is np.ndarray else images
-        )
+        if type(images) is np.ndarray and dim_im < side:  # in memory: reduced once; shards: when they are read
+            images = np.stack([reduce_images(views, dim_im) for views in images])
+        self.images = images
         self.labels = labels[..., -dim_y:].astype(np.float32) * LABEL_SCALE
         self.fingerprint = hashlib.sha256(json.dumps(names).encode() + labels.tobytes()).hexdigest()[:16]
 

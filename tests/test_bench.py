@@ -85,6 +85,15 @@ def test_inner_steps_measures_both_ways(tmp_path):
     assert row["times"] == pytest.approx(row["again_s"] / row["kept_s"])
 
 
+def test_growth_measures_pickles_and_shards(tmp_path):
+    sizes = ["--dim_im=16", "--update_batch_size=2", "--num_threads=1"]
+    rows = run("growth", tmp_path, "--objects=20", "--tasks=2", "--views=8", "--seconds=0", "--", *sizes)
+    assert [(row["format"], row["objects"], row["views"], row["tasks"]) for row in rows] == [
+        ("pickle", 20, 8, 2), ("shards", 20, 8, 2),
+    ]  # fmt: skip
+    assert all(row["step_s"] > 0 and row["peak_mib"] > 300 and row["start_s"] > 0 for row in rows)
+
+
 def test_train_step_refuses_unknown_scripts(tmp_path):
     failed = subprocess.run(
         [sys.executable, "-m", "bench.train_step", "--scripts=np_x"], capture_output=True, text=True
