@@ -61,7 +61,6 @@ def _refuse_what_xla_cannot(gpus):
     if not FLAGS.jit_compile:
         return
     reasons = {
-        f"--num_trials={FLAGS.num_trials}": FLAGS.num_trials > 1 and "it compiles one trial at a time",
         f"--strategy={FLAGS.strategy}": FLAGS.strategy and "it compiles for one device",
         f"--precision={FLAGS.precision}": FLAGS.precision != "float32"
         and not gpus

@@ -14,9 +14,6 @@ flags.DEFINE_float(
     "ema_decay", None, "evaluate an exponential moving average of the weights with this decay per outer step", 0.0, 1.0
 )
 
-# vectorized_map falls back to a loop for stateless noise; hide its warning.
-tf.get_logger().addFilter(lambda record: "while_loop for converting Stateless" not in record.getMessage())
-
 
 def _named(weights, prefix=""):
     """Name in a checkpoint -> variable, of a dict module -> Weights."""
@@ -68,10 +65,9 @@ class Trials:
         batch: MetaBatch of arrays [trials, tasks, ...]; seeds: int [trials, 2].
         """
         args = (tf.nest.map_structure(tf.convert_to_tensor, self.weights), batch, seeds)
-        if len(self.folders) > 1:
-            return tf.vectorized_map(lambda args: function(*args), args)
-        scalars = function(*tf.nest.map_structure(lambda x: tf.squeeze(x, 0), args))
-        return {name: scalar[None] for name, scalar in scalars.items()}
+        of_trials = zip(*map(tf.unstack, tf.nest.flatten(args)), strict=True)
+        scalars = [function(*tf.nest.pack_sequence_as(args, of_trial)) for of_trial in of_trials]
+        return {name: tf.stack([of_trial[name] for of_trial in scalars]) for name in scalars[0]}
 
     def sample(self, tasks, meta_batch_size, purpose, steps):
         """MetaBatch of arrays [steps, trials, tasks, ...], each from the generator of its trial, purpose and step."""

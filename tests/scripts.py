@@ -74,13 +74,6 @@ def training_losses(logdir):
         return [float(row["metatrain_full_loss"]) for row in csv.DictReader(file)]
 
 
-def leave_graphs_as_they_are():
-    """For `before`: turn off TensorFlow's rewriting of graphs, a third of a short run's time with --num_trials=2."""
-    import tensorflow as tf  # the processes of the runs have it; that of pytest need not
-
-    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
-
-
 def start_script(folder, script, *arguments, before=None, seconds=None, gigabytes=None, **variables):
     """`cd folder; VARIABLES python script.py arguments...` as a Fork. before: a function (or a functools.partial) of a
     module's that is called first."""

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 from learners import script
-from scripts import REPO, error_line, leave_graphs_as_they_are, run_script, start_script, training_losses
+from scripts import REPO, error_line, run_script, start_script, training_losses
 
 from classification import class_file
 
@@ -27,8 +27,7 @@ def data_dir(tmp_path_factory):
 
 
 def start(name, data_dir, logdir, *flags):
-    arguments = [f"--data_dir={data_dir}", f"--logdir={logdir}", *TINY, *flags]
-    return start_script("classification", name, *arguments, before=leave_graphs_as_they_are)
+    return start_script("classification", name, f"--data_dir={data_dir}", f"--logdir={logdir}", *TINY, *flags)
 
 
 def finished(run, logdir):

@@ -1,7 +1,7 @@
 """Flags that say how a run is computed, in pairs: the same numbers to rounding, or one line that says why not.
 
 With --jit_compile the noise is another: both scripts here have none. MAML is without batch norm, which takes half of
-the time; tests/test_maml.py has both forms of the inner loop with it. Graphs are left as they are, which saves time.
+the time; tests/test_maml.py has both forms of the inner loop with it.
 """
 
 import itertools
@@ -9,7 +9,7 @@ import itertools
 import numpy as np
 import pytest
 import tiny
-from scripts import leave_graphs_as_they_are, run_script, training_losses
+from scripts import run_script, training_losses
 
 SCRIPTS = ("maml_bbb", "np_vanilla")
 OPTIONS = {
@@ -23,8 +23,8 @@ OPTIONS = {
 }
 
 
-REFUSED = ["--num_trials=2", "--strategy=mirrored --num_replicas=2", "--precision=mixed_bfloat16"]  # with --jit_compile
-SLOW = ["--num_trials=2", "--jit_compile"]  # to trace and to compile: three times a plain run's seconds, or more
+REFUSED = ["--strategy=mirrored --num_replicas=2", "--precision=mixed_bfloat16"]  # with --jit_compile
+SLOW = ["--inner_loop=vectorized", "--jit_compile"]  # to trace and to compile: three times a plain run's seconds
 
 
 def covering_array(options):
@@ -60,8 +60,7 @@ def cases():
 def run(script, data_dir, logdir, flags):
     folders = [f"--data_dir={data_dir}", f"--logdir={logdir}"]
     norm = ["--norm=none"] if script.startswith("maml") else []
-    arguments = [*folders, *tiny.of_script(script, 2), *norm, *flags.split()]
-    return run_script("pose_code", script, *arguments, before=leave_graphs_as_they_are)
+    return run_script("pose_code", script, *folders, *tiny.of_script(script, 2), *norm, *flags.split())
 
 
 @pytest.fixture(scope="module")
