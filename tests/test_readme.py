@@ -65,9 +65,14 @@ def test_the_readme_s_numbers_of_table_2_are_the_kept_ones():
     runs = results.load_results([REPO / "results/pascal3d/released/small"], paper)
     rows = {row["method"]: results.mean_std(row["mean"], row["std"]) for row in results.table(runs)}
     text = re.sub(r"\s+", " ", README)
+    assert list(rows) == [
+        "FT", "MAML + weight decay", "MR-MAML (W)", "CNP", "CNP + weight decay", "MR-CNP (W)", "MR-CNP (A)",
+    ]  # fmt: skip
     for method in ("MAML + weight decay", "MR-MAML (W)", "CNP", "MR-CNP (W)"):
         assert f"{method.replace(' (', '(')} {rows[method]} (" in text
     page = re.sub(r"\s+", " ", RESULTS)
+    assert f"memorizes, {rows['MR-CNP (A)']}, at" in page
+    assert f"5.39 where ours is at {rows['MAML + weight decay']}" in page
     errors = collections.defaultdict(list)
     for run in sorted(runs, key=lambda run: run["trial"]):
         errors[run["key"]].append((f"{run['meta_test_mse']:.2f}", f"{run['shuffled_support_mse']:.2f}"))
