@@ -1,0 +1,134 @@
+"""Train on a machine that has JAX but no TensorFlow: the compiled step goes there, the weights come back.
+
+1. export: runs a training script up to its first step and writes what that step is to FOLDER: the program that XLA
+   compiles (StableHLO), start values, and each iteration's objects and views. The same for the held-out error.
+2. xla_run.py, there: all iterations, or as many as there is time for.
+3. import: the same script again, with what came back in place of training: curve, checkpoint, evaluation, result.json.
+
+Command: python -m bench.xla_export export|import FOLDER SCRIPT FLAGS... (pose_code.np_bbb --flagfile=... --trial=1)
+Cost: seconds, and of import the evaluation. FOLDER has one folder per run, with the run folder's name.
+"""
+
+import importlib
+import json
+import lzma
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from absl import flags
+
+from metalearn import image_networks, training
+from metalearn.cli import UserError, run_main
+
+FLAGS = flags.FLAGS
+
+
+def export(trainer, to):
+    """Write the run of `trainer`, of pose tasks, to the folder `to`."""
+    (trial,) = trainer.trials.folders
+    steps, variables = range(trainer.iterations), trainer.trials.variables
+    batches = trainer.trials.sample(trainer.train, FLAGS.meta_batch_size, "train", steps[: FLAGS.steps_per_call])
+    seeds = np.zeros([len(batches.support_y), 1, 2], np.int32)
+    weights = tf.nest.map_structure(lambda variable: variable[0], trainer.trials.weights)
+
+    def val_error(weights, batch, seed):
+        predictions, _ = trainer.learner.predict(weights, batch, seed)
+        return tf.reduce_mean(trainer.learner.objective.error(predictions, batch.query_y))
+
+    programs = {
+        "train": _program(trainer._train_steps, (batches, seeds), variables),
+        "val": _program(val_error, (weights, tf.nest.map_structure(lambda x: x[0, 0], batches), seeds[0, 0]), {}),
+    }
+    rates = {id(optimizer.learning_rate) for optimizer, _ in trainer.optimizers}
+    names = {id(variable): name for name, variable in variables.items()}
+    about = {
+        "iterations": trainer.iterations, "summary_every": FLAGS.summary_every, "steps_per_call": FLAGS.steps_per_call,
+        "inputs": {name: inputs for name, (_, inputs) in programs.items()},
+        "updated": [n for n in programs["train"][1] if n in variables and id(variables[n]) not in rates],
+        "weights": [names[id(variable)] for variable in tf.nest.flatten(trainer.trials.weights)],
+        "noise_seed": int(trial.rng("noise").integers(2**31)), "seed": [FLAGS.seed, FLAGS.trial],
+        "metrics": trainer.metric_names,
+        "dim_im": FLAGS.dim_im, "shots": trainer.train.shots, "tasks": FLAGS.meta_batch_size,
+        "train_names": trainer.train.names, "val_names": trainer.val.names,
+    }  # fmt: skip
+    to.mkdir(parents=True, exist_ok=True)
+    (to / "about.json").write_text(json.dumps(about, indent=1))
+    for name, (text, _) in programs.items():
+        (to / f"{name}.mlir.xz").write_bytes(lzma.compress(text.encode()))
+    np.savez_compressed(
+        to / "start.npz", train_labels=trainer.train.labels, val_labels=trainer.val.labels,
+        first_query_x=batches.query_x[0, 0],
+        **{f"variable/{name}": variable.numpy() for name, variable in variables.items()},
+    )  # fmt: skip
+    print(f"{to}: {len(variables)} variables, {len(programs['train'][0]) / 2**20:.1f} MB of program")
+
+
+def _program(function, arguments, variables):
+    """StableHLO of function(*arguments) as text, and the names of its inputs: the numbers of the arguments, then those
+    of `variables`.
+
+    Traced before XLA is asked: under XLA a vectorized map is a function of its own, and its gradient makes constants of
+    all that this function is given.
+    """
+    arguments = tf.nest.map_structure(tf.convert_to_tensor, arguments)
+    traced = tf.function(function, autograph=False).get_concrete_function(*arguments)
+    flat = tf.nest.flatten(arguments)
+    compiled = tf.function(lambda *flat: traced(*tf.nest.pack_sequence_as(arguments, flat)), jit_compile=True)
+    text = compiled.experimental_get_compiler_ir(*flat)(stage="stablehlo")
+    names = {id(variable.handle): name for name, variable in variables.items()}
+    inputs = [*map(str, range(len(flat))), *(names[id(handle)] for handle in traced.captured_inputs)]
+    if len(inputs) != len(re.findall(r"%arg\d+: ", re.search(r"func @main\(.*", text)[0])):
+        raise RuntimeError("XLA has made constants of some inputs")
+    # TensorFlow's text has one operation, a copy, and attributes of a dialect of its own.
+    text = re.sub(r"mhlo\.copy (%\w+) : (tensor<[^>]*>)", r"stablehlo.reshape \1 : (\2) -> \2", text)
+    text = re.sub(r" \{mhlo\.frontend_attributes = \{[^{}]*\}\}", "", text)
+    text = re.sub(r"^(module @\S+) attributes \{.*\} \{$", r"\1 {", text, flags=re.MULTILINE)
+    return text, inputs
+
+
+def take(trainer, run):
+    """Have the weights and the curve that xla_run.py has written, as if trained here."""
+    (trial,) = trainer.trials.folders
+    about = json.loads((run / "about.json").read_text())
+    with np.load(run / "trained.npz") as file:
+        came = dict(file)
+    if len(came["metrics"]) != trainer.iterations:
+        raise UserError(f"{run}: has {len(came['metrics'])} of {trainer.iterations} iterations")
+    for name in about["weights"]:
+        trainer.trials.variables[name].assign(came[f"variable/{name}"])
+    trial.begin()
+    tags = {f"metatrain_{name}": f"metatrain_{tag}" for name, tag in trainer.learner.train_tags.items()}
+    every, error = about["summary_every"], trainer.learner.objective.name
+    for i, (seconds, val_error) in enumerate(zip(came["seconds"], came["val_error"], strict=True)):
+        trial.step, trial.seconds = (i + 1) * every, float(seconds)
+        means = came["metrics"][i * every : trial.step].mean(axis=0)
+        row = {f"metatrain_{name}": float(value) for name, value in zip(about["metrics"], means, strict=True)}
+        trial.record(row | {f"metaval_{error}": float(val_error)}, tags)
+    trainer.step = trial.step
+
+
+def main(argv):
+    what, folder, script = argv[1:4]
+
+    def instead(trainer):
+        run = Path(folder) / trainer.trials.folders[0].folder.name
+        if what == "import":
+            return take(trainer, run)
+        export(trainer, run)
+        sys.exit()
+
+    training.Trainer.train_loop = instead
+    module = importlib.import_module(script)
+    module.define_flags()
+    sys.argv = [str(Path(module.__file__).resolve()), "--jit_compile", *argv[4:]]
+    if what == "export":  # as on a GPU: all tasks and all images at once
+        image_networks._CACHE_BYTES = 2**60
+        sys.argv += ["--inner_loop=vectorized"] * ("inner_loop" in FLAGS)
+    run_main(module.main)
+
+
+if __name__ == "__main__":
+    main(sys.argv)
