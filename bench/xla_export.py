@@ -20,7 +20,7 @@ import numpy as np
 import tensorflow as tf
 from absl import flags
 
-from metalearn import image_networks, training
+from metalearn import image_networks, training, xla
 from metalearn.cli import UserError, run_main
 
 FLAGS = flags.FLAGS
@@ -68,15 +68,10 @@ def export(trainer, to):
 
 def _program(function, arguments, variables):
     """StableHLO of function(*arguments) as text, and the names of its inputs: the numbers of the arguments, then those
-    of `variables`.
-
-    Traced before XLA is asked: under XLA a vectorized map is a function of its own, and its gradient makes constants of
-    all that this function is given.
-    """
+    of `variables`."""
     arguments = tf.nest.map_structure(tf.convert_to_tensor, arguments)
-    traced = tf.function(function, autograph=False).get_concrete_function(*arguments)
+    traced, compiled = xla.Compiled(function).of(*arguments)
     flat = tf.nest.flatten(arguments)
-    compiled = tf.function(lambda *flat: traced(*tf.nest.pack_sequence_as(arguments, flat)), jit_compile=True)
     text = compiled.experimental_get_compiler_ir(*flat)(stage="stablehlo")
     names = {id(variable.handle): name for name, variable in variables.items()}
     inputs = [*map(str, range(len(flat))), *(names[id(handle)] for handle in traced.captured_inputs)]

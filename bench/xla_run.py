@@ -1,12 +1,11 @@
-"""Train the runs that xla_export.py has written, with JAX; no TensorFlow and nothing else of this project is needed.
+"""Train the runs that xla_export.py has written, with JAX: no TensorFlow and nothing else of this project is needed.
 
-Command: python xla_run.py IMAGES.npz SECONDS RUN... (folders with the same program are compiled once)
-IMAGES.npz: images [objects, views, side, side] uint8 and names [objects]. Writes RUN/trained.npz, after all iterations
-or when SECONDS since the start are over.
+Command: python xla_run.py IMAGES.npz SECONDS RUN... (one after the other; those of one program compile it once)
+IMAGES.npz: images [objects, views, side, side] uint8 and their names [objects]. Writes RUN/trained.npz, and
+RUN/state.npz to go on from, after all iterations or when SECONDS since the start are over.
 """
 
 import dataclasses
-import hashlib
 import json
 import lzma
 import sys
@@ -22,59 +21,70 @@ from jax._src.lib.mlir import ir
 from jaxlib.mlir.dialects import stablehlo
 
 BEGUN = time.monotonic()
-jax.config.update("jax_enable_x64", True)  # the count of iterations is int64
+jax.config.update("jax_enable_x64", True)  # an optimizer counts its steps in int64
+PARTS = ("train", "val")
 
 
-def callable_of(path, args, results):
-    """The StableHLO program in a file as a JAX function. args, results: lists of ShapeDtypeStruct."""
+def say(text):
+    print(f"{time.monotonic() - BEGUN:6.1f} s  {text}", flush=True)
+
+
+def as_jax(path, args, results):
+    """The program in a file as a function of JAX. args, results: lists of ShapeDtypeStruct."""
     with mlir.make_ir_context():
         module = ir.Module.parse(lzma.decompress(path.read_bytes()))
         artifact = stablehlo.serialize_portable_artifact(module, stablehlo.get_current_version())
-    # A function of the same signature, of which only the program is exchanged.
+    # a function of the same signature, of which the program is exchanged
     template = jax.export.export(jax.jit(lambda *_: [jnp.zeros(r.shape, r.dtype) for r in results]))(*args)
-    everything = tuple(range(len(args)))
-    return dataclasses.replace(template, mlir_module_serialized=artifact, module_kept_var_idx=everything).call
+    kept = tuple(range(len(args)))
+    return dataclasses.replace(template, mlir_module_serialized=artifact, module_kept_var_idx=kept).call
 
 
 def shape_of(array):
     return jax.ShapeDtypeStruct(array.shape, array.dtype)
 
 
+def shapes_of(shape, dtype, *more):
+    return [jax.ShapeDtypeStruct((*shape, *last), dtype) for last in more]
+
+
 class Programs:
-    """Compiled steps(variables, images, labels, objects, views, seeds) and val_error(weights, images, labels, objects,
-    views, seed) of the programs of one run."""
+    """The two programs of a run, compiled, with the images gathered in them:
+    steps(variables, images, labels, objects, views, seeds) -> (metrics [steps, metrics, 1], variables after them) and
+    val_error(weights, images, labels, objects, views, seed) -> scalar."""
 
     def __init__(self, run, about, start, images):
-        shots, calls, tasks, side = (about[name] for name in ("shots", "steps_per_call", "tasks", "dim_im"))
+        shots, calls, tasks = about["shots"], about["steps_per_call"], about["tasks"]
 
         def batch_of(images, labels, objects, views):
             x, y = images[objects[..., None], views][..., None], labels[objects[..., None], views]
             return x[..., :shots, :, :, :], y[..., :shots, :], x[..., shots:, :, :, :], y[..., shots:, :]
 
-        def program(name, arguments, variables, results):
-            """As a function of a list of arguments and a dict of variables."""
-            inputs = about["inputs"][name]
+        def program(part, arguments, variables, results):
+            def inputs(arguments, variables):
+                names = about["inputs"][part]
+                return [arguments[int(name)] if name.isdecimal() else variables[name] for name in names]
 
-            def given(arguments, variables):
-                return [arguments[int(n)] if n.isdecimal() else variables[n] for n in inputs]
+            function = as_jax(run / f"{part}.mlir.xz", inputs(arguments, variables), results)
+            return lambda arguments, variables: function(*inputs(arguments, variables))
 
-            call = callable_of(run / f"{name}.mlir.xz", given(arguments, variables), results)
-            return lambda arguments, variables: call(*given(arguments, variables))
+        def drawn(*shape):
+            """Images, labels, objects and views of the meta-batches of that shape, and these meta-batches."""
+            part = len(shape) == 1
+            data = shape_of(images[part]), shape_of(start[f"{PARTS[part]}_labels"])
+            data += tuple(shapes_of(shape, np.uint8, (), (2 * shots,)))
+            return data, jax.eval_shape(batch_of, *data)
 
-        def index(*shape):
-            return jax.ShapeDtypeStruct(shape, np.uint8), jax.ShapeDtypeStruct((*shape, 2 * shots), np.uint8)
-
-        variables = {n: shape_of(start[f"variable/{n}"]) for n in about["inputs"]["train"] if not n.isdecimal()}
+        variables = {name: shape_of(start[f"variable/{name}"]) for name in variables_of(about)}
         weights = [shape_of(start[f"variable/{name}"]) for name in about["weights"]]
-        of_one = [jax.ShapeDtypeStruct(w.shape[1:], w.dtype) for w in weights]
-        labels = [shape_of(start[f"{part}_labels"]) for part in ("train", "val")]
-        images = [shape_of(part) for part in images]
-        seeds = jax.ShapeDtypeStruct((calls, 1, 2), np.int32)
-        given = [jax.eval_shape(batch_of, images[i], labels[i], *index(*shape)) for i, shape in enumerate([(calls, 1, tasks), (tasks,)])]
-        metrics = jax.ShapeDtypeStruct((calls, len(about["metrics"]), 1), np.float32)
-        train = program("train", [*given[0], seeds], variables, [metrics, *[variables[n] for n in about["updated"]]])
-        seed, error = jax.ShapeDtypeStruct((2,), np.int32), jax.ShapeDtypeStruct((), np.float32)
-        val = program("val", [*of_one, *given[1], seed], {}, [error])
+        data, batches = drawn(calls, 1, tasks)
+        val_data, val_batch = drawn(tasks)
+        (seeds,), (seed,) = shapes_of((calls, 1), np.int32, (2,)), shapes_of((), np.int32, (2,))
+        metrics, error = shapes_of((), np.float32, (calls, len(about["metrics"]), 1), ())
+        results = [metrics, *[variables[name] for name in about["updated"]]]
+        train = program("train", [*batches, seeds], variables, results)
+        of_trial = [jax.ShapeDtypeStruct(weight.shape[1:], weight.dtype) for weight in weights]
+        val = program("val", [*of_trial, *val_batch, seed], {}, [error])
 
         def steps(variables, images, labels, objects, views, seeds):
             metrics, *values = train([*batch_of(images, labels, objects, views), seeds], variables)
@@ -83,18 +93,17 @@ class Programs:
         def val_error(weights, images, labels, objects, views, seed):
             return val([*[w[0] for w in weights], *batch_of(images, labels, objects, views), seed], {})[0]
 
-        lowered = jax.jit(steps, donate_argnums=0).lower(variables, images[0], labels[0], *index(calls, 1, tasks), seeds)
-        self.steps = lowered.compile()
-        self.val_error = jax.jit(val_error).lower(weights, images[1], labels[1], *index(tasks), seed).compile()
+        self.steps = jax.jit(steps, donate_argnums=0).lower(variables, *data, seeds).compile()
+        self.val_error = jax.jit(val_error).lower(weights, *val_data, seed).compile()
 
 
-def say(text):
-    print(f"{time.monotonic() - BEGUN:6.1f} s  {text}", flush=True)
+def variables_of(about):
+    return [name for name in about["inputs"]["train"] if not name.isdecimal()]
 
 
 def draw(about, start, part, step):
     """Objects [tasks] and views [tasks, 2 x shots] of a meta-batch: what PoseSplit.sample draws for this trial."""
-    rng = np.random.default_rng([*about["seed"], 2 if part == "train" else 3, step])
+    rng = np.random.default_rng([*about["seed"], 2 + PARTS.index(part), step])
     number, num_views, _ = start[f"{part}_labels"].shape
     objects = [rng.permutation(number)[0] for _ in range(about["tasks"])]
     views = np.argsort(rng.random((about["tasks"], 1, num_views)), axis=-1)[:, 0, : 2 * about["shots"]]
@@ -102,36 +111,36 @@ def draw(about, start, part, step):
 
 
 def train(run, about, start, images, programs, seconds):
-    state = run / "state.npz"  # to go on from, where there was no time for all iterations
-    came = dict(np.load(state)) if state.exists() else start | {name: np.zeros(0) for name in ("seconds", "val_error")}
-    names = [n for n in about["inputs"]["train"] if not n.isdecimal()]
-    variables = {name: jnp.asarray(came[f"variable/{name}"]) for name in names}
-    fixed = {n: jnp.asarray(start[f"variable/{n}"]) for n in about["weights"] if n not in variables}  # not trained
-    labels = [jnp.asarray(start[f"{part}_labels"]) for part in ("train", "val")]
+    """All iterations, or those that there is time for."""
+    state = run / "state.npz"
+    came = dict(np.load(state)) if state.exists() else start | dict.fromkeys(("seconds", "val_error"), np.zeros(0))
+    variables = {name: jnp.asarray(came[f"variable/{name}"]) for name in variables_of(about)}
+    fixed = {name: jnp.asarray(start[f"variable/{name}"]) for name in about["weights"] if name not in variables}
+    labels = [jnp.asarray(start[f"{part}_labels"]) for part in PARTS]
     every, calls, total = about["summary_every"], about["steps_per_call"], about["iterations"]
-    times, errors, metrics = list(came["seconds"]), list(came["val_error"]), [came["metrics"]] if "metrics" in came else []
-    begun, step = time.monotonic() - (times[-1] if times else 0), len(times) * every
+    times, errors, step = list(came["seconds"]), list(came["val_error"]), len(came["seconds"]) * every
+    metrics, begun = [came["metrics"]] if step else [], time.monotonic() - (times[-1] if step else 0.0)
     while step < total and time.monotonic() - BEGUN < seconds:
         interval = []
         for first in range(step, step + every, calls):
-            steps = range(first, first + calls)
-            objects, views = zip(*(draw(about, start, "train", i) for i in steps), strict=True)
-            seeds = np.array([[[about["noise_seed"], i]] for i in steps], np.int32)
+            objects, views = zip(*(draw(about, start, "train", i) for i in range(first, first + calls)), strict=True)
             episodes = np.stack(objects)[:, None], np.stack(views)[:, None]
+            seeds = np.array([[[about["noise_seed"], i]] for i in range(first, first + calls)], np.int32)
             of_call, variables = programs.steps(variables, images[0], labels[0], *episodes, seeds)
             interval.append(of_call)
         step += every
-        weights, seed = [(variables | fixed)[name] for name in about["weights"]], [about["noise_seed"], -step]
-        error = programs.val_error(weights, images[1], labels[1], *draw(about, start, "val", step), np.array(seed, np.int32))
-        errors.append(float(error))
+        weights = [(variables | fixed)[name] for name in about["weights"]]
+        seed = np.array([about["noise_seed"], -step], np.int32)
+        errors.append(float(programs.val_error(weights, images[1], labels[1], *draw(about, start, "val", step), seed)))
         times.append(time.monotonic() - begun)
         metrics.append(np.concatenate([np.asarray(part)[:, :, 0] for part in interval]))
-        means = metrics[-1].mean(axis=0)
-        if not np.isfinite(means).all():
+        if not np.isfinite(metrics[-1]).all():
             return say(f"{run.name}: not finite at {step}")
         if len(errors) % 10 == 0 or step == total:
-            numbers = "  ".join(f"{name} {value:.4g}" for name, value in zip(about["metrics"], means, strict=True))
-            say(f"{run.name}  {step}/{total}  {numbers}  val {np.mean(errors[-10:]):.3f}  {step / times[-1]:.1f} it/s")
+            means = zip(about["metrics"], metrics[-1].mean(axis=0), strict=True)
+            numbers = "  ".join(f"{name} {value:.4g}" for name, value in means)
+            rate = f"{step / times[-1]:.1f} it/s"
+            say(f"{run.name}  {step}/{total}  {numbers}  val {np.mean(errors[-10:]):.3f}  {rate}")
     if not times:
         return say(f"{run.name}: nothing done")
     curve = {"metrics": np.concatenate(metrics), "seconds": np.array(times), "val_error": np.array(errors)}
@@ -144,32 +153,31 @@ def train(run, about, start, images, programs, seconds):
 def reduced(images, side):
     """uint8 [..., n, n] -> [..., side, side], means over square blocks."""
     k = images.shape[-1] // side
-    return images if k == 1 else np.rint(images.reshape(*images.shape[:-2], side, k, side, k).mean(axis=(-3, -1))).astype(np.uint8)
+    blocks = images.reshape(*images.shape[:-2], side, k, side, k)
+    return images if k == 1 else np.rint(blocks.mean(axis=(-3, -1))).astype(np.uint8)
 
 
 def main(argv):
     path, seconds, *runs = argv
-    data = np.load(path)
-    images, names = data["images"], list(data["names"])
-    programs = {}
+    data, compiled = np.load(path), {}
+    every_image, names = data["images"], list(data["names"])
     say(f"{jax.devices()[0].device_kind}, JAX {jax.__version__}")
     for run in map(Path, runs):
         if time.monotonic() - BEGUN > float(seconds):
             say(f"{run.name}: no time left")
             continue
         about, start = json.loads((run / "about.json").read_text()), dict(np.load(run / "start.npz"))
-        own = [
-            jnp.asarray(reduced(images[[names.index(n) for n in about[f"{part}_names"]]], about["dim_im"]))
-            for part in ("train", "val")
-        ]
-        key = hashlib.sha256((run / "train.mlir.xz").read_bytes()).hexdigest(), *[len(part) for part in own]
-        if key not in programs:
-            programs[key] = Programs(run, about, start, own)
-            say(f"{run.name}: compiled")
+        rows = [[names.index(name) for name in about[f"{part}_names"]] for part in PARTS]
+        images = [jnp.asarray(reduced(every_image[part], about["dim_im"])) for part in rows]
         objects, views = draw(about, start, "train", 0)
-        support = own[0][objects[:, None], views][:, about["shots"] :]
-        assert np.array_equal(support[..., None], start["first_query_x"]), "another NumPy or other images"
-        train(run, about, start, own, programs[key], float(seconds))
+        query = images[0][objects[:, None], views[:, about["shots"] :]]
+        if not np.array_equal(query[..., None], start["first_query_x"]):
+            raise ValueError(f"{run}: the first meta-batch is another here: other images, or another NumPy")
+        program = (run / "train.mlir.xz").read_bytes()
+        if program not in compiled:
+            compiled[program] = Programs(run, about, start, images)
+            say(f"{run.name}: compiled")
+        train(run, about, start, images, compiled[program], float(seconds))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ import numpy as np
 import tensorflow as tf
 from absl import flags
 
-from metalearn import devices, evaluation, optimizers, precision
+from metalearn import devices, evaluation, optimizers, precision, xla
 from metalearn.run_folder import RunFolder
 from metalearn.run_name import run_name
 from metalearn.trials import Trials
@@ -125,7 +125,10 @@ class Trainer:
                 self.trials.variables |= {f"{FLAGS.optimizer}_{group}/{i}": variable for i, variable in state}
         # No Python control flow here depends on tensors, and autograph's conversion takes seconds.
         self.predict = tf.function(learner.predict, autograph=False)
-        self.train_steps = tf.function(self._train_steps, autograph=False, jit_compile=FLAGS.jit_compile)
+        if FLAGS.jit_compile and getattr(learner, "inner_loop", None) == "vectorized":
+            self.train_steps = xla.Compiled(self._train_steps)
+        else:
+            self.train_steps = tf.function(self._train_steps, autograph=False, jit_compile=FLAGS.jit_compile)
         # An evaluation leaves the optimizers' state: one with other groups of weights may have trained them.
         self.trials.restore(partial=not FLAGS.train)
 
