@@ -117,6 +117,7 @@ def main(argv):
 
     training.Trainer.train_loop = instead
     module = importlib.import_module(script)
+    sys.modules["__main__"].__spec__ = None  # what runs is the script: records have its name
     module.define_flags()
     sys.argv = [str(Path(module.__file__).resolve()), "--jit_compile", *argv[4:]]
     if what == "export":  # as on a GPU: all tasks and all images at once
