@@ -94,6 +94,7 @@ def take(trainer, run):
         raise UserError(f"{run}: has {len(came['metrics'])} of {trainer.iterations} iterations")
     for name in about["weights"]:
         trainer.trials.variables[name].assign(came[f"variable/{name}"])
+    trial.step = 0  # a curve of an earlier import goes
     trial.begin()
     tags = {f"metatrain_{name}": f"metatrain_{tag}" for name, tag in trainer.learner.train_tags.items()}
     every, error = about["summary_every"], trainer.learner.objective.name

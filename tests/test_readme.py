@@ -51,35 +51,46 @@ def test_tables_2_and_3_are_those_of_the_kept_runs():
     command = r"pose_code.summarize --logdir=(results\S+) --out=(\S+)(?: --bars=\S+)?[\s\\]*(?:--methods=(\S+))?"
     commands = re.findall(command, RESULTS)
     assert [out for _, out, _ in commands] == [
-        "results/table2_released",
-        "results/inner_rate",
         "results/table2",
-        "results/table3",
-        "results/table2_cad",
+        "results/table2_small",
+        "results/inner_rate",
     ]
     for logdir, out, methods in commands:
         assert_table_is_kept(RESULTS, logdir, out, methods)
 
 
-def test_the_readme_s_numbers_of_table_2_are_the_kept_ones():
-    runs = results.load_results([REPO / "results/pascal3d/released/small"], paper)
-    rows = {row["method"]: results.mean_std(row["mean"], row["std"]) for row in results.table(runs)}
-    text = re.sub(r"\s+", " ", README)
+def errors_by_trial(runs, key):
+    """The errors of a method's runs, and those with shuffled support labels, as texts in the order of trials."""
+    of_method = sorted((run for run in runs if run["key"] == key), key=lambda run: run["trial"])
+    return [(f"{run['meta_test_mse']:.2f}", f"{run['shuffled_support_mse']:.2f}") for run in of_method]
+
+
+def test_the_numbers_of_table_2_that_the_texts_have_are_the_kept_ones():
+    readme, page = (re.sub(r"\s+", " ", text) for text in (README, RESULTS))
+    for line in (REPO / "results/table2.md").read_text().splitlines():
+        if line.startswith("|"):
+            assert line in README
+        elif "% interval" in line:
+            assert all(number in readme for number in re.findall(r"\d\.\d\d", line))
+    runs = results.load_results([REPO / "results/pascal3d/paper"], paper)
+    assert ", ".join(error for error, _ in errors_by_trial(runs, "maml_bbb")) in page
+    assert ", ".join(error for error, _ in errors_by_trial(runs, "np_bbb")) in page
+    assert "; ".join(f"{error} ({shuffled})" for error, shuffled in errors_by_trial(runs, "np_vanilla")) in page
+
+    small = results.load_results([REPO / "results/pascal3d/small"], paper)
+    rows = {row["method"]: row for row in results.table(small)}
     assert list(rows) == [
-        "FT", "MAML + weight decay", "MR-MAML (W)", "CNP", "CNP + weight decay", "MR-CNP (W)", "MR-CNP (A)",
+        "look-up of 15 views", "look-up of 50 views",
+        "FT", "MAML", "MAML + weight decay", "MR-MAML (W)", "CNP", "CNP + weight decay", "MR-CNP (W)", "MR-CNP (A)",
     ]  # fmt: skip
-    for method in ("MAML + weight decay", "MR-MAML (W)", "CNP", "MR-CNP (W)"):
-        assert f"{method.replace(' (', '(')} {rows[method]} (" in text
-    page = re.sub(r"\s+", " ", RESULTS)
-    assert f"memorizes, {rows['MR-CNP (A)']}, at" in page
-    assert f"5.39 where ours is at {rows['MAML + weight decay']}" in page
-    errors = collections.defaultdict(list)
-    for run in sorted(runs, key=lambda run: run["trial"]):
-        errors[run["key"]].append((f"{run['meta_test_mse']:.2f}", f"{run['shuffled_support_mse']:.2f}"))
-    for method, name in (("maml_bbb", "MR-MAML(W)"), ("np_bbb", "MR-CNP(W)")):
-        first, second, third = (error for error, _ in errors[method])
+    for text in (readme, page):
+        assert f"{rows['CNP + weight decay']['mean']:.2f} ({rows['CNP + weight decay']['shuffled_mean']:.2f}" in text
+    assert f"it still has {rows['look-up of 50 views']['mean']:.2f}" in page
+    assert f"{rows['MR-CNP (A)']['mean']:.2f}, at the learning rate 5e-4" in page
+    for key, name in (("maml_bbb", "MR-MAML(W)"), ("np_bbb", "MR-CNP(W)")):
+        first, second, third = (error for error, _ in errors_by_trial(small, key))
         assert f"{name} {first}, {second} and {third}" in page
-    first, second, _ = errors["np_vanilla"]
+    first, second, _ = errors_by_trial(small, "np_vanilla")
     assert f"on split 1 it has {first[0]} ({first[1]} with shuffled" in page
     assert f"memorizes completely, {second[0]} ({second[1]})" in page
 
