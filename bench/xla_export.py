@@ -1,7 +1,7 @@
 """Train on a machine that has JAX but no TensorFlow: the compiled step goes there, the weights come back.
 
-1. export: runs a training script up to its first step and writes what that step is to FOLDER: the program that XLA
-   compiles (StableHLO), start values, and each iteration's objects and views. The same for the held-out error.
+1. export: runs a training script up to its first step and writes to FOLDER what that step is, the program that XLA
+   compiles (StableHLO), with start values, labels and seeds; and the same for the held-out error of the curve.
 2. xla_run.py, there: all iterations, or as many as there is time for.
 3. import: the same script again, with what came back in place of training: curve, checkpoint, evaluation, result.json.
 
@@ -27,7 +27,14 @@ FLAGS = flags.FLAGS
 
 
 def export(trainer, to):
-    """Write the run of `trainer`, of pose tasks, to the folder `to`."""
+    """Write the run of `trainer`, of pose tasks, to the folder `to`. Raises UserError for what xla_run.py cannot do."""
+    every = FLAGS.summary_every
+    if trainer.iterations % every or every % FLAGS.steps_per_call:
+        raise UserError(f"--summary_every={every}: give a divisor of the iterations and multiple of --steps_per_call")
+    if FLAGS.label_noise != "none" or FLAGS.distinct_tasks or FLAGS.num_classes > 1 or FLAGS.num_trials > 1:
+        raise UserError(
+            "--label_noise, --distinct_tasks, --num_classes, --num_trials: xla_run.py has their defaults only"
+        )
     (trial,) = trainer.trials.folders
     steps, variables = range(trainer.iterations), trainer.trials.variables
     batches = trainer.trials.sample(trainer.train, FLAGS.meta_batch_size, "train", steps[: FLAGS.steps_per_call])
@@ -45,7 +52,7 @@ def export(trainer, to):
     rates = {id(optimizer.learning_rate) for optimizer, _ in trainer.optimizers}
     names = {id(variable): name for name, variable in variables.items()}
     about = {
-        "iterations": trainer.iterations, "summary_every": FLAGS.summary_every, "steps_per_call": FLAGS.steps_per_call,
+        "iterations": trainer.iterations, "summary_every": every, "steps_per_call": FLAGS.steps_per_call,
         "inputs": {name: inputs for name, (_, inputs) in programs.items()},
         "updated": [n for n in programs["train"][1] if n in variables and id(variables[n]) not in rates],
         "weights": [names[id(variable)] for variable in tf.nest.flatten(trainer.trials.weights)],
@@ -107,6 +114,8 @@ def take(trainer, run):
 
 
 def main(argv):
+    if len(argv) < 4 or argv[1] not in ("export", "import"):
+        sys.exit("error: give export or import, a folder, a script such as pose_code.np_bbb, and the script's flags")
     what, folder, script = argv[1:4]
 
     def instead(trainer):

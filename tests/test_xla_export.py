@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiny
-from scripts import training_losses
+from scripts import error_line, training_losses
 
 from metalearn import checkpoints
 from pose_code.pose_dataset import PoseSplit
@@ -46,6 +46,11 @@ def test_what_comes_back_is_evaluated_and_recorded_as_if_trained_here(tmp_path, 
         rows = list(csv.DictReader(file))
     assert [float(row["metatrain_mse"]) for row in rows] == [0.5, 2.5]
     assert [float(row["metaval_mse"]) for row in rows] == [8.0, 6.0]
+
+
+@pytest.mark.parametrize("flag", ["--label_noise=uniform", "--summary_every=3"])
+def test_what_the_other_machine_cannot_do_is_refused(tmp_path, data_dir, flag):
+    assert flag.split("=")[0] in error_line(xla_export("export", tmp_path, data_dir, "np_vanilla", flag))
 
 
 @pytest.mark.parametrize("script", ["np_bbb", "maml_vanilla"])
