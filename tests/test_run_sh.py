@@ -107,7 +107,8 @@ def test_a_folder_s_name_reaches_the_launcher_as_it_is(run, tmp_path, locale):
     assert len(runs) == 4 and all(words[1] == f"--data_dir={folder}" for words in runs)
     runs, _ = run("figure9", **variables)
     assert {words[2] for words in runs} == {f"--logdir={folder}/logs/paper-fixed"}
-    assert {words[-2] for words in runs} == {f"--logdir={folder}/logs/paper-fixed-figure9"}
+    of_table = "--flagfile=presets/paper/np_bbb.cfg"  # at the preset's own rate: no folder of the figure's
+    assert {words[-2] for words in runs} == {f"--logdir={folder}/logs/paper-fixed-figure9", of_table}
     refused = run("figure9", check=False, LOG_DIR=str(tmp_path / "a\nb"), **variables)
     assert refused.returncode == 1 and "newline" in refused.stderr and "Traceback" not in refused.stderr
 
