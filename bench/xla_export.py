@@ -39,7 +39,6 @@ def export(trainer, to):
     steps, variables = range(trainer.iterations), trainer.trials.variables
     batches = trainer.trials.sample(trainer.train, FLAGS.meta_batch_size, "train", steps[: FLAGS.steps_per_call])
     seeds = np.zeros([len(batches.support_y), 1, 2], np.int32)
-    weights = tf.nest.map_structure(lambda variable: variable[0], trainer.trials.weights)
 
     def val_error(weights, batch, seed):
         predictions, _ = trainer.learner.predict(weights, batch, seed)
@@ -47,7 +46,9 @@ def export(trainer, to):
 
     programs = {
         "train": _program(trainer._train_steps, (batches, seeds), variables),
-        "val": _program(val_error, (weights, tf.nest.map_structure(lambda x: x[0, 0], batches), seeds[0, 0]), {}),
+        "val": _program(
+            val_error, (trainer.trials.of(0), tf.nest.map_structure(lambda x: x[0, 0], batches), seeds[0, 0]), {}
+        ),
     }
     rates = {id(optimizer.learning_rate) for optimizer, _ in trainer.optimizers}
     names = {id(variable): name for name, variable in variables.items()}
@@ -103,13 +104,12 @@ def take(trainer, run):
         trainer.trials.variables[name].assign(came[f"variable/{name}"])
     trial.step = 0  # a curve of an earlier import goes
     trial.begin()
-    tags = {f"metatrain_{name}": f"metatrain_{tag}" for name, tag in trainer.learner.train_tags.items()}
     every, error = about["summary_every"], trainer.learner.objective.name
     for i, (seconds, val_error) in enumerate(zip(came["seconds"], came["val_error"], strict=True)):
         trial.step, trial.seconds = (i + 1) * every, float(seconds)
         means = came["metrics"][i * every : trial.step].mean(axis=0)
         row = {f"metatrain_{name}": float(value) for name, value in zip(about["metrics"], means, strict=True)}
-        trial.record(row | {f"metaval_{error}": float(val_error)}, tags)
+        trial.record(row | {f"metaval_{error}": float(val_error)}, trainer.tags)
     trainer.step = trial.step
 
 

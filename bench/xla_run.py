@@ -45,6 +45,7 @@ def shape_of(array):
 
 
 def shapes_of(shape, dtype, *more):
+    """ShapeDtypeStruct [*shape, *last] for each `last` of `more`."""
     return [jax.ShapeDtypeStruct((*shape, *last), dtype) for last in more]
 
 
@@ -98,6 +99,7 @@ class Programs:
 
 
 def variables_of(about):
+    """Names of what the training program takes beside a meta-batch and seeds: weights and the optimizers' state."""
     return [name for name in about["inputs"]["train"] if not name.isdecimal()]
 
 
@@ -111,7 +113,11 @@ def draw(about, start, part, step):
 
 
 def train(run, about, start, images, programs, seconds):
-    """All iterations, or those that there is time for."""
+    """All iterations, or those that there is time for.
+
+    images: uint8 [objects, views, side, side] of the training and of the held-out objects; programs: Programs. Writes
+    the variables, metrics [iterations, metrics], and of each summary seconds and val_error [summaries].
+    """
     state = run / "state.npz"
     came = dict(np.load(state)) if state.exists() else start | dict.fromkeys(("seconds", "val_error"), np.zeros(0))
     variables = {name: jnp.asarray(came[f"variable/{name}"]) for name in variables_of(about)}

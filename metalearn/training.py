@@ -123,6 +123,8 @@ class Trainer:
                 self.optimizers.append((optimizer_of[group], variables))
                 state = enumerate(optimizer_of[group].variables)
                 self.trials.variables |= {f"{FLAGS.optimizer}_{group}/{i}": variable for i, variable in state}
+        self.tags = {f"metatrain_{name}": f"metatrain_{tag}" for name, tag in learner.train_tags.items()}
+        self.tags |= {f"metaval_{name}": f"metaval_{tag}" for name, tag in learner.val_tags.items()}
         # No Python control flow here depends on tensors, and autograph's conversion takes seconds.
         self.predict = tf.function(learner.predict, autograph=False)
         if FLAGS.jit_compile and getattr(learner, "inner_loop", None) == "vectorized":
@@ -259,7 +261,5 @@ class Trainer:
             row[f"metaval_pre_{objective.name}"] = float(pre_error)
         if rho := tf.nest.flatten([part.rho for part in weights.values()]):
             row["metatrain_untransformed_scale"] = float(np.mean(np.concatenate([r.numpy().ravel() for r in rho])))
-        tags = {f"metatrain_{name}": f"metatrain_{tag}" for name, tag in self.learner.train_tags.items()}
-        tags |= {f"metaval_{name}": f"metaval_{tag}" for name, tag in self.learner.val_tags.items()}
-        folder.record(row, tags)
+        folder.record(row, self.tags)
         return row

@@ -77,6 +77,11 @@ def test_the_numbers_of_table_2_that_the_texts_have_are_the_kept_ones():
     assert ", ".join(error for error, _ in errors_by_trial(runs, "np_bbb")) in page
     assert "; ".join(f"{error} ({shuffled})" for error, shuffled in errors_by_trial(runs, "np_vanilla")) in page
 
+    (plain, _), decayed = errors_by_trial(runs, "maml_vanilla")[0], errors_by_trial(runs, "maml_vanilla+wd")
+    assert f"it has {plain} after 2,250 iterations on split 1, where it has {decayed[0][0]} with decay" in page
+    paper_rows = {row["method"]: row for row in results.table(runs)}
+    assert f"{paper_rows['MR-MAML (W)']['mean'] - 2.26:.2f} above the paper on average" in page
+
     small = results.load_results([REPO / "results/pascal3d/small"], paper)
     rows = {row["method"]: row for row in results.table(small)}
     assert list(rows) == [
@@ -85,6 +90,7 @@ def test_the_numbers_of_table_2_that_the_texts_have_are_the_kept_ones():
     ]  # fmt: skip
     for text in (readme, page):
         assert f"{rows['CNP + weight decay']['mean']:.2f} ({rows['CNP + weight decay']['shuffled_mean']:.2f}" in text
+    assert f"half the size it has {rows['MR-MAML (W)']['mean']:.2f}" in page
     assert f"it still has {rows['look-up of 50 views']['mean']:.2f}" in page
     assert f"{rows['MR-CNP (A)']['mean']:.2f}, at the learning rate 5e-4" in page
     for key, name in (("maml_bbb", "MR-MAML(W)"), ("np_bbb", "MR-CNP(W)")):
