@@ -1,5 +1,5 @@
 # Where MAML's gain comes from: encoder adapted or not, with a KL or without, with weight decay or without
-# Cost: eight runs of 3,000 iterations: PRESET=small: six hours of two cores per trial.
+# Cost: eight runs of 3,000 iterations, two of 10,000: PRESET=small: nine hours of two cores per trial (estimated).
 # Expect: MAML (adapted, no KL, weight decay) and MR-MAML(W) (not adapted, KL, no decay) are two corners: 5.39 and 2.26.
 TRIALS=${TRIALS:-1}
 METHODS=
@@ -12,5 +12,8 @@ table encoder "" "$@" < <(
         echo "pose_code.maml_bbb --flagfile=$P/maml_bbb.cfg --metatrain_iterations=3000 $encoder $kl $decay"
       done
     done
+  done
+  for corner in "" "--adapt_encoder --beta=0 --decay=1e-3"; do  # MR-MAML(W), MAML
+    echo "pose_code.maml_bbb --flagfile=$P/maml_bbb.cfg --metatrain_iterations=10000 $corner"
   done
 )

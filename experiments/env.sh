@@ -110,15 +110,13 @@ table() {  # NAME KEYS FLAGS...: train the list on standard input, each line onc
   dry "${@:3}" || summarize "$1" --logdir="$(logs)" ${2:+--methods="$2"}
 }
 
-figure() {  # NAME FLAG "VALUE..." "METHOD METHOD" FLAGS...: the error of methods against a flag
-  splits split
-  say "$1, preset $PRESET, $TRIALS trials at --$2 $3, $JOBS runs at a time"
-  # shellcheck disable=SC2086 # methods are words
-  grid "$1" "$2" "$3" $4 | pose_sweep "${@:5}" || failed=1
+figure() {  # NAME FLAG,... FOLDER,... METHOD,... FLAGS...: train the list on standard input; error against the first FLAG
+  splits split </dev/null
+  say "$1, preset $PRESET, $TRIALS trials, $JOBS runs at a time"
+  pose_sweep "${@:5}" || failed=1
   dry "${@:5}" && return
   mkdir -p "$(logs)" "$(logs)-$1"
-  $PY -m pose_code.summarize --logdir="$(logs),$(logs)-$1" --methods="${4// /,}" --against="$2" \
-    --figure="$(out "$1").png" --out="$(out "$1")"
+  $PY -m pose_code.summarize --logdir="$3" --methods="$4" --against="$2" --figure="$(out "$1").png" --out="$(out "$1")"
 }
 
 classes() {  # the classes of DATA in CLASS_DIR, and TRIALS, SHOTS and P, the presets, of the classification tables

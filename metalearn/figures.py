@@ -101,15 +101,14 @@ def draw_table(runs):
     return figure
 
 
-def draw_against(runs, flag):
-    """Meta-test and training error against a flag's value, mean (standard deviation) over trials, a panel a method."""
+def draw_against(runs, flag, *others):
+    """Meta-test and training error against a flag's value, mean (standard deviation) over trials, a panel a method, and
+    the paper's error. runs: of results.against. Raises UserError if runs of a method differ in flags but these."""
     points = collections.defaultdict(lambda: collections.defaultdict(list))
     for result in runs:
-        if flag not in result["flags"]:
-            raise UserError(f"--against={flag}: {result['folder']} has no such flag")
         points[result["key"]][result["flags"][flag]].append(result)
     for by_value in points.values():
-        _check_same_settings([result for trials in by_value.values() for result in trials], flag)
+        _check_same_settings([result for trials in by_value.values() for result in trials], flag, others)
     figure, axes = pyplot().subplots(
         1, len(points), figsize=(3.6 * len(points), 3.0), sharey=True, squeeze=False, layout="constrained"
     )
@@ -130,6 +129,9 @@ def draw_against(runs, flag):
                 marker="o",
                 capsize=2,
             )
+        papers = [(value, trials[0]["paper"][0]) for value in values if (trials := points[key][value])[0]["paper"]]
+        if papers:
+            axis.plot(*zip(*papers, strict=True), ":", color="tab:red", marker="x", label="the paper")
         smallest = min((value for value in values if value > 0), default=1.0)
         axis.set_xscale("symlog", linthresh=smallest, linscale=0.5)  # a 0 stands left of the smallest
         axis.set(title=_first(points[key])["label"], xlabel=flag)
@@ -172,16 +174,16 @@ def _draw_chance(axis, chance, limit=True):
             axis.set_ylim(0, 1.56 * chance)
 
 
-def _check_same_settings(runs, flag):
-    """Raises UserError if runs differ in more than `flag` and what makes them trials of one another."""
-    ignored = {flag, "trial", "seed", "logdir", "num_threads", "summary_every", "checkpoint_every"}
-    first = runs[0]
-    for run in runs:
-        for name in first["flags"].keys() & run["flags"].keys() - ignored:
-            if run["flags"][name] != first["flags"][name]:
+def _check_same_settings(runs, flag, others):
+    """Raises UserError if runs differ in more than `flag`, `others` and what makes them trials of one another."""
+    trial = {"trial", "seed", "data_seed", "logdir", "num_threads", "summary_every", "checkpoint_every"}
+    settings = [run["flags"] | {"data_dir": results.data_name(run["flags"])} for run in runs]  # of any split
+    for run, used in zip(runs, settings, strict=True):
+        for name in sorted(used.keys() & settings[0].keys() - {flag, *others} - trial):
+            if used[name] != settings[0][name]:
                 raise UserError(
-                    f"--against={flag}: {run['folder']} differs from {first['folder']} in --{name} too; "
-                    f"move one of them out of the folders of --logdir"
+                    f"--against={flag}: {run['folder']} differs from {runs[0]['folder']} in --{name} too; "
+                    f"add it to --against or move one of them out of the folders of --logdir"
                 )
 
 

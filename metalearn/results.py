@@ -31,8 +31,9 @@ def load_results(folders, paper):
 
     paper: a domain's module with METHODS, dict key -> Method in the order of the tables; key(method, flags) -> key;
     PAIRS, set of (key of a plain method, key of a regularized one); OBJECTIVE, the Objective of its learners. It may
-    have BEFORE_ADAPTING, key -> the paper's error (mean, standard deviation) on training tasks before adapting, and
-    EXTRA_COLUMNS, which of "interval" and "before" its tables show, and TASKS, what its tasks are, such as "objects".
+    have BEFORE_ADAPTING, key -> the paper's error (mean, standard deviation) on training tasks before adapting,
+    EXTRA_COLUMNS, which of "interval" and "before" its tables show, TASKS, what its tasks are, such as "objects", and
+    FIGURES, see `against`.
     """
     results, seen = [], set()
     for folder in folders:
@@ -81,6 +82,20 @@ def identify(result, paper):
     }
 
 
+def against(results, flag, paper):
+    """The results with the paper's error at their value of `flag`, from paper.FIGURES, dict (flag, key) -> value ->
+    error, in place of its table's. Raises UserError naming a run without that flag."""
+    for result in results:
+        if flag not in result["flags"]:
+            raise UserError(f"--against={flag}: {result['folder']} has no such flag")
+    curves = getattr(paper, "FIGURES", {})
+    errors = [curves.get((flag, result["key"]), {}).get(result["flags"][flag]) for result in results]
+    return [
+        result | {"paper": None if error is None else (error, None)}
+        for result, error in zip(results, errors, strict=True)
+    ]
+
+
 def shots(used):
     """K at meta-test, the first where there are several, from a run's flags."""
     return int((used.get("test_shots") or [used.get("update_batch_size") or 0])[0])
@@ -127,7 +142,7 @@ def table(results):
                 **{name: _mean_or_none(trials, name) for name in first["objective"].summaries},
                 "paper_mean": paper and paper[0],
                 "paper_std": paper and paper[1],
-                "data": _data_name(used),
+                "data": data_name(used),
                 "splits": len({(trial["flags"].get("data_dir"), trial["flags"].get("data_seed")) for trial in trials}),
                 "preset": first["folder"].parent.name,
                 "iterations": iterations,
@@ -148,7 +163,7 @@ def _all_have(trials, name):
     return all(trial.get(name) is not None for trial in trials)
 
 
-def _data_name(used):
+def data_name(used):
     """Name of the data folder of a run's flags, without that of the split in it."""
     folder = Path(used.get("data_dir") or "")
     return (folder.parent if re.fullmatch(r"(split|search)-\d+", folder.name) else folder).name

@@ -19,7 +19,7 @@ def define_flags():
     flags.DEFINE_string("bars", None, "image file to draw the table to")
     flags.DEFINE_string("shots", None, "image file to draw the error against the number of support views to")
     flags.DEFINE_string("figure", None, "image file to draw the training curves to")
-    flags.DEFINE_string("against", None, "draw the error against this flag in place of the curves: beta, update_lr")
+    flags.DEFINE_list("against", None, "flag to draw the error against with --figure, and flags that may vary with it")
     flags.DEFINE_string("html", None, "HTML file to write the report to: table, pictures, example objects, settings")
     flags.DEFINE_string("keep", None, "folder to copy result.json, curve and examples of the runs to")
     flags.DEFINE_bool("best", False, "also name the best run")
@@ -39,6 +39,8 @@ def run(paper, write_html):
         runs = [run for run in runs if run["key"] in FLAGS.methods]
         if not runs:
             raise UserError(f"--methods={','.join(FLAGS.methods)}: no run of these below the folders of --logdir")
+    if FLAGS.against:
+        runs = results.against(runs, FLAGS.against[0], paper)
     rows = results.table(runs)
     text = results.markdown(runs)
     print(text)
@@ -54,7 +56,7 @@ def run(paper, write_html):
     if FLAGS.out:
         results.write_table(FLAGS.out, text, rows)
     if FLAGS.figure:
-        figure = figures.draw_against(runs, FLAGS.against) if FLAGS.against else figures.draw_curves(runs)
+        figure = figures.draw_against(runs, *FLAGS.against) if FLAGS.against else figures.draw_curves(runs)
         figures.save_figure(figure, FLAGS.figure)
     if FLAGS.shots:
         if (figure := figures.draw_shots(runs)) is None:

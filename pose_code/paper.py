@@ -30,6 +30,13 @@ PAIRS = {
     )
     if plain[:2] == regularized[:2]
 }
+# Figures 2 and 9, read off them: (flag, key in METHODS) -> its value -> meta-test error
+FIGURES = {
+    ("beta", "np_bbb"): {0.0: 8.12, 1e-5: 4.83, 1e-4: 3.29, 1e-3: 2.89, 1e-2: 8.12},
+    ("beta", "maml_bbb"): {0.0: 4.63, 1e-4: 2.75, 1e-3: 2.93, 1e-2: 2.55, 1e-1: 2.27, 1.0: 5.01},
+    ("update_lr", "np_ib"): {1e-5: 4.97, 1e-4: 7.44, 1e-3: 9.44},
+    ("update_lr", "np_bbb"): {1e-5: 7.38, 1e-4: 3.69, 1e-3: 3.64},
+}
 LABEL_SCALE = 10.0  # labels are turns x 10, so 1 unit = 36 degrees and a constant prediction scores 100/12
 
 

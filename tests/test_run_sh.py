@@ -1,6 +1,7 @@
 """The lists of runs that the experiments make: a stub in place of Python prints what it is given."""
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -105,10 +106,10 @@ def test_a_folder_s_name_reaches_the_launcher_as_it_is(run, tmp_path, locale):
     variables = {"TRIALS": "1", "DATA_DIR": str(folder), "LC_ALL": locale, "SPLITS": "fixed"}
     runs, _ = run("table3", **variables)
     assert len(runs) == 4 and all(words[1] == f"--data_dir={folder}" for words in runs)
-    runs, _ = run("figure9", **variables)
+    runs, _ = run("figure2", **variables, METHODS="np_bbb")
     assert {words[2] for words in runs} == {f"--logdir={folder}/logs/paper-fixed"}
-    of_table = "--flagfile=presets/paper/np_bbb.cfg"  # at the preset's own rate: no folder of the figure's
-    assert {words[-2] for words in runs} == {f"--logdir={folder}/logs/paper-fixed-figure9", of_table}
+    of_table = "--flagfile=presets/paper/np_bbb.cfg"  # at the preset's own beta: no folder of the figure's
+    assert {words[-2] for words in runs} == {f"--logdir={folder}/logs/paper-fixed-figure2", of_table}
     refused = run("figure9", check=False, LOG_DIR=str(tmp_path / "a\nb"), **variables)
     assert refused.returncode == 1 and "newline" in refused.stderr and "Traceback" not in refused.stderr
 
@@ -128,6 +129,20 @@ def test_figure2_uses_the_table_s_runs_at_the_preset_s_beta(run):
         ("pose_code.maml_bbb", "--beta=1e-3"): "--logdir=DATA/logs/small-figure2",
     }
     assert "--against=beta" in commands[-1] and "/small-figure2 " in commands[-1]
+
+
+def test_figure9_has_rho_learn_at_the_rate_of_the_means_and_more_iterations_at_the_smaller_rates(run):
+    runs, commands = run("figure9", TRIALS="1", PRESET="small")
+    assert all(words[-2] == "--logdir=DATA/logs/small-figure9" for words in runs)
+    settings = [[word for word in words if re.match("--(var|rho_lr|update_lr|num_updates)=", word)] for words in runs]
+    as_released = ["--var=-3", "--num_updates=100000"]
+    assert settings == [
+        *([*as_released, f"--update_lr={rate}", f"--rho_lr={rate}"] for rate in ("1e-3", "1e-4", "1e-5")),
+        ["--update_lr=1e-5", "--num_updates=60000"],
+        ["--update_lr=1e-4", "--num_updates=18000"],
+        ["--update_lr=1e-3"],
+    ]
+    assert "--against=update_lr,rho_lr,num_updates" in commands[-1]
 
 
 def test_table1_is_both_protocols_presets_and_the_text_s_with_its_own_shots(run, tmp_path):

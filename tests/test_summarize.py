@@ -103,20 +103,46 @@ def test_methods_flag_and_label_noise_choose_rows(logdir):
     assert unknown.returncode == 1 and "error: --methods: no method np_vanila" in unknown.stderr
 
 
+def against_beta(folder):
+    return results.against(results.load_results([folder], paper), "beta", paper)
+
+
 def test_error_against_a_flag_is_drawn(logdir, tmp_path):
+    folder = tmp_path / "figure2"
     for trial, beta, error in ((1, 0.0, 8.0), (1, 1e-3, 3.0), (2, 1e-3, 4.0), (1, 1.0, 9.0)):
-        write_run(tmp_path / "figure2", f"maml_bbb.beta-{beta:g}", trial, error, "maml_bbb", beta=beta)
-    runs = results.load_results([tmp_path / "figure2"], paper)
-    (axis,) = figures.draw_against(runs, "beta").axes
+        data = f"/data/cars/split-{trial}"  # trials on splits of their own are still trials of one setting
+        write_run(folder, f"maml_bbb.beta-{beta:g}", trial, error, "maml_bbb", beta=beta, data_dir=data)
+    (axis,) = figures.draw_against(against_beta(folder), "beta").axes
     (held_out,) = [bars for bars in axis.containers if bars.get_label() == "held-out objects"]
     np.testing.assert_allclose(held_out.lines[0].get_xydata(), [[0, 8], [1e-3, 3.5], [1, 9]])
-    write_run(tmp_path / "figure2", "maml_bbb.beta-0.5", 1, 5.0, "maml_bbb", beta=0.5, var=-3)
-    write_run(tmp_path / "figure2", "maml_bbb.beta-0.6", 1, 5.0, "maml_bbb", beta=0.6, var=-5)
-    with pytest.raises(UserError, match=r"beta-0\.6\.trial-1 differs from .* in --var too"):
-        runs = results.load_results([tmp_path / "figure2"], paper)
-        figures.draw_against([run for run in runs if "var" in run["flags"]], "beta")
+    (of_the_paper,) = [line for line in axis.lines if line.get_label() == "the paper"]
+    np.testing.assert_allclose(of_the_paper.get_xydata(), [[0, 4.63], [1e-3, 2.93], [1, 5.01]])
     with pytest.raises(UserError, match=r"--against=beta: .*np_bbb.* has no such flag"):
-        figures.draw_against(results.load_results([logdir], paper), "beta")
+        against_beta(logdir)
+
+
+def test_runs_that_differ_in_more_than_the_flag_are_refused_unless_it_is_named(tmp_path):
+    for beta, var in ((0.5, -3), (0.6, -5)):
+        write_run(tmp_path, f"maml_bbb.beta-{beta}", 1, 5.0, "maml_bbb", beta=beta, var=var, data_dir="/data/cars")
+    with pytest.raises(UserError, match=r"beta-0\.6\.trial-1 differs from .* in --var too"):
+        figures.draw_against(against_beta(tmp_path), "beta")
+    (axis,) = figures.draw_against(against_beta(tmp_path), "beta", "var").axes
+    assert [line for line in axis.lines if line.get_label() == "the paper"] == []  # its figure has neither value
+    write_run(tmp_path, "maml_bbb.beta-0.7", 1, 5.0, "maml_bbb", beta=0.7, var=-3, data_dir="/data/chairs/split-1")
+    with pytest.raises(UserError, match=r"beta-0\.7\.trial-1 differs from .* in --data_dir too"):
+        figures.draw_against(against_beta(tmp_path), "beta", "var")
+
+
+def test_the_command_draws_figure_2_of_trials_on_splits_of_their_own_beside_the_paper_s(tmp_path):
+    for trial in (1, 2):
+        for beta in (0.0, 1e-3):
+            data = f"/data/cars/split-{trial}"
+            write_run(tmp_path, f"np_bbb.beta-{beta:g}", trial, 3.0 + trial, "np_bbb", beta=beta, data_dir=data)
+    command = [sys.executable, "-m", "pose_code.summarize", f"--logdir={tmp_path}", "--against=beta"]
+    done = subprocess.run([*command, f"--figure={tmp_path}/f.png"], capture_output=True, text=True)
+    assert done.returncode == 0 and (tmp_path / "f.png").read_bytes().startswith(b"\x89PNG")
+    numbers = [line.split(" | ")[1:3] for line in done.stdout.splitlines() if line.startswith("| MR-CNP")]
+    assert numbers == [["4.50 (0.71)", "8.12"], ["4.50 (0.71)", "2.89"]]
 
 
 def test_the_command_prints_and_writes_the_same_table(logdir):
