@@ -103,12 +103,19 @@ def shots(used):
 
 def group(results):
     """[(run name without its trial, results of its trials)], a run name being a method and its settings; in the paper's
-    order."""
+    order, and numbers in a run name by their size."""
     groups = collections.defaultdict(list)
     for result in results:
         name = result["folder"].name.rsplit(".trial-", 1)[0]
         groups[result["order"], result["key"], name, str(result["folder"].parent)].append(result)
-    return [(name, trials) for (_, _, name, _), trials in sorted(groups.items())]
+    return [(name, trials) for (_, _, name, _), trials in sorted(groups.items(), key=_place)]
+
+
+def _place(item):
+    """Sort key of one of the groups: beta-0, beta-1e-05, beta-0.001."""
+    order, key, name, parent = item[0]
+    words = re.split(r"(?<=-)(\d+(?:\.\d+)?(?:e-?\d+)?)", name)  # every second one is a number
+    return order, key, [float(word) if i % 2 else word for i, word in enumerate(words)], parent
 
 
 def std(errors):

@@ -52,6 +52,14 @@ def test_runs_with_other_settings_are_other_rows(logdir):
     assert f"| MR-CNP (W) `{logdir.name}/np_bbb.beta-0.1` | 8.00 |" in text and "| CNP | 9.00 |" in text
 
 
+def test_settings_are_in_the_order_of_their_numbers(tmp_path):
+    values = ["0", "1e-05", "0.001", "0.01", "1", "10"]
+    for value in reversed(values):
+        write_run(tmp_path, f"np_bbb.beta-{value}.update_lr-0.0005.dim_w-10", 1, 5.0, "np_bbb", beta=float(value))
+    names = [name for name, _ in results.group(results.load_results([tmp_path], paper))]
+    assert names == [f"np_bbb.beta-{value}.update_lr-0.0005.dim_w-10" for value in values]
+
+
 def test_a_method_that_the_paper_s_tables_do_not_know_is_a_row_with_its_own_name(logdir):
     write_run(logdir, "reptile.lr-0.1", 1, 4.0, "reptile")
     runs = results.load_results([logdir], paper)
