@@ -12,7 +12,7 @@ from absl import flags
 from absl.testing import flagsaver
 from scripts import REPO, Fork
 
-from metalearn import optimizers
+from metalearn import optimizers, training  # noqa: F401 - training defines flags that tasks.py reads
 from metalearn.cli import UserError
 from sinusoid import AMPLITUDES, tasks
 from sinusoid.tasks import Points, SinusoidTasks, notebook_tasks, train_and_test_tasks
@@ -207,7 +207,8 @@ def test_there_is_a_preset_of_each_method_in_both_protocols(presets):
 # As the released notebooks have it, but for test_one_hots in MAML's: 0-15 there, which Table 1's numbers do not have.
 IN_ALL = {
     "test_shots": ["5", "10"],
-    "train_one_hots": "0-15", "test_one_hots": "5-15", "update_batch_size": 10, "query_size": None, "meta_batch_size": 1, "num_test_tasks": 600,
+    "train_one_hots": "0-15", "test_one_hots": "5-15", "num_test_tasks": 600,
+    "update_batch_size": 10, "query_size": None, "meta_batch_size": 1,
     "noise_scale": 0.1, "num_heldout_amplitudes": 0, "dim_w": 5, "weight_decay": 0.0, "clip_norm": None,
     "rho_lr": None, "init": "released",
 }  # fmt: skip
