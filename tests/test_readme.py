@@ -86,8 +86,11 @@ def test_the_numbers_of_table_2_that_the_texts_have_are_the_kept_ones():
     rows = {row["method"]: row for row in results.table(small)}
     assert list(rows) == [
         "look-up of 15 views", "look-up of 50 views",
-        "FT", "MAML", "MAML + weight decay", "MR-MAML (W)", "CNP", "CNP + weight decay", "MR-CNP (W)", "MR-CNP (A)",
+        "FT", "FT + weight decay", "MAML", "MAML + weight decay", "MR-MAML (W)",
+        "CNP", "CNP + weight decay", "CNP + BbB", "MR-CNP (W)", "MR-CNP (A)",
     ]  # fmt: skip
+    assert f"{rows['FT + weight decay']['mean']:.2f} against {rows['FT']['mean']:.2f}" in page
+    assert f"{rows['CNP + BbB']['train_mean']:.2f} on its training objects" in page
     for text in (readme, page):
         assert f"{rows['CNP + weight decay']['mean']:.2f} ({rows['CNP + weight decay']['shuffled_mean']:.2f}" in text
     assert f"half the size it has {rows['MR-MAML (W)']['mean']:.2f}" in page
