@@ -1,7 +1,8 @@
 """Table 1 and Figures 5 and 6 from the runs below some folders, a protocol each (released, text).
 
 1. --table1=PREFIX: PREFIX.md and .csv, the paper beside each protocol; --bars=FILE.png.
-2. --figure5=FILE.png: meta-test MSE of the MAML methods against inner-loop steps, and what the paper's figure has.
+2. --figure5=FILE.png: meta-test MSE of the MAML methods against inner-loop steps, and what the paper's figure has;
+   FILE.md and .csv: the means.
 3. --figure6=FILE.png: the first layers' weights, a row an input: u, then the 20 of the one-hot; FILE.md and .csv: how
    large the one-hot's rows are.
 
@@ -159,16 +160,19 @@ def _panels(rows):
 
 
 def figure5(runs, path):
-    """Meta-test MSE against inner-loop steps, mean and standard deviation over trials, and the paper's at 5 shots."""
+    """Meta-test MSE against inner-loop steps, mean and standard deviation over trials, and the paper's at 5 shots; the
+    means beside the image as .md and .csv."""
     by_steps = f"{paper.OBJECTIVE.name}_by_num_updates"
     runs = [run for run in runs if by_steps in run]
     if not runs:
         raise UserError(f"--logdir={','.join(FLAGS.logdir)}: no run of sinusoid/maml.py; train with bash run.sh table1")
     figure, panels = _panels(table_rows(runs))
+    means = {("the paper", 5, label): curve for label, curve in paper.FIGURE5.items()}
     for row, trials in _groups(runs):
         axis, trials = panels[row["preset"], row["shots"]], _not_diverged(trials)
         steps = [int(step) for step in trials[0][by_steps]]
         errors = np.array([[trial[by_steps][str(step)] for step in steps] for trial in trials])
+        means[row["preset"], row["shots"], row["method"]] = dict(zip(steps, errors.mean(axis=0), strict=True))
         axis.errorbar(
             steps, errors.mean(axis=0), errors.std(axis=0), label=row["method"], marker="o", markersize=3, capsize=2
         )
@@ -180,6 +184,21 @@ def figure5(runs, path):
         axis.set_xticks([0, 1, 2, 5, 10, 20, 50, 100, 200], [0, 1, 2, 5, 10, 20, 50, 100, 200], fontsize=7)
     next(iter(panels.values())).legend(fontsize=8)
     figures.save_figure(figure, path)
+    steps = sorted({step for curve in means.values() for step in curve})
+    rows = [
+        dict(zip(("protocol", "shots", "method"), key, strict=True)) | {step: curve.get(step) for step in steps}
+        for key, curve in means.items()
+    ]
+    cells = [[*key, *(results.mean_std(curve.get(step), None) for step in steps)] for key, curve in means.items()]
+    _write_beside(path, list(rows[0]), cells, rows)
+
+
+def _write_beside(path, headings, cells, rows):
+    """Print the table of `cells`, and write it as .md and the dicts `rows` as .csv beside the image."""
+    first, *others = (f"| {' | '.join(map(str, line))} |" for line in (headings, *cells))
+    text = "\n".join([first, "|---" * len(headings) + "|", *others])
+    print(text)
+    results.write_table(Path(path).with_suffix(""), text, rows)
 
 
 def figure6(runs, path):
@@ -194,7 +213,7 @@ def figure6(runs, path):
     }
     if not groups:
         raise UserError(f"--logdir={','.join(FLAGS.logdir)}: no run of sinusoid/; train with bash run.sh table1")
-    _write_figure6_table(groups, Path(path).with_suffix(""))
+    _write_figure6_table(groups, path)
     protocols, fewest = sorted({key[0] for key in groups}), min(shots for _, shots, _ in groups)
     methods = [label for label in LABELS if any(key[1:] == (fewest, label) for key in groups)]
     figure, axes = figures.pyplot().subplots(
@@ -233,24 +252,20 @@ def _first_layers(result):
     return layers
 
 
-def _write_figure6_table(groups, prefix):
+def _write_figure6_table(groups, path):
     """groups: (protocol, shots, label) -> trials, each (layers, _one_hot_measures)."""
     measures = {
         "norm": "norm of the one-hot's rows", "ratio": "/ of u's row", "share": "of the second layer's variance",
     }  # fmt: skip
-    lines = [f"| protocol | shots | method | {' | '.join(measures.values())} | trials |", "|---" * 7 + "|"]
-    rows = []
-    for (protocol, shots, method), trials in groups.items():
-        row = {"protocol": protocol, "shots": shots, "method": method}
-        cells = []
+    rows, cells = [], []
+    for key, trials in groups.items():
+        row = dict(zip(("protocol", "shots", "method"), key, strict=True))
         for measure, values in zip(measures, zip(*(values for _, values in trials), strict=True), strict=True):
-            row[f"{measure}_mean"], row[f"{measure}_std"] = statistics.mean(values), results.std(values)
-            cells.append(results.mean_std(row[f"{measure}_mean"], row[f"{measure}_std"]))
+            row |= {f"{measure}_mean": statistics.mean(values), f"{measure}_std": results.std(values)}
         rows.append(row | {"trials": len(trials)})
-        lines.append(f"| {protocol} | {shots} | {method} | {' | '.join(cells)} | {len(trials)} |")
-    text = "\n".join(lines)
-    print(text)
-    results.write_table(prefix, text, rows)
+        errors = [results.mean_std(row[f"{measure}_mean"], row[f"{measure}_std"]) for measure in measures]
+        cells.append([*key, *errors, len(trials)])
+    _write_beside(path, ["protocol", "shots", "method", *measures.values(), "trials"], cells, rows)
 
 
 def _one_hot_measures(first, second):

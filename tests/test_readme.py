@@ -172,12 +172,20 @@ def test_the_search_s_accuracies_are_those_of_the_kept_runs():
         assert accuracy == found
 
 
-def test_table_1_and_figure_6_are_those_of_the_kept_numbers():
+def test_table_1_and_figures_5_and_6_are_those_of_the_kept_numbers():
     with open(REPO / "results/table1.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert collections.Counter(row["protocol"] for row in rows) == {"released": 12, "text": 12}
     table, notebook = (REPO / "results/table1.md").read_text().strip().split("\n\n")
     assert table in README and notebook in RESULTS
+    errors = {(row["method"], row["shots"]): f"{float(row['mean']):.2f} ({float(row['std']):.2f})" for row in rows[:12]}
+    shown = " | ".join(errors[method, shots] for method in ("MAML", "MR-MAML (A)") for shots in ("5", "10"))
+    assert f"| 600 fresh tasks | 5-15 | {shown} |" in RESULTS
+    shown = [re.search(rf"{method} (\S+ \S+) \({n} s", notebook)[1] for method in ("MAML", r"\(A\)") for n in (5, 10)]
+    assert f"| the notebook's 100 tasks | 5-15 | {' | '.join(shown)} |" in RESULTS
+    figure5 = (REPO / "results/figure5.md").read_text().splitlines()
+    kept = [line for line in figure5[2:] if line.split(" | ")[1] == "5" and "| text |" not in line]
+    assert len(kept) == 5 and "\n".join([*figure5[:2], *kept]) in RESULTS
     figure6 = (REPO / "results/figure6.md").read_text().splitlines()
     kept = [line for line in figure6 if " | 5 | " in line]
     assert len(kept) == 12 and "\n".join([*figure6[:2], *kept]) in RESULTS

@@ -97,11 +97,18 @@ def test_the_report_sets_both_protocols_beside_the_paper(tmp_path):
     assert lines[0] == "| shots | method | the paper | released protocol | ± | the text's protocol | ± |"
     assert lines[2].startswith("| 5 | MAML | 0.46 (0.04) | ") and lines[2].endswith(" | - | - |")
     assert "1 of 2 trials diverged" in lines[5] and "On the notebook's own 100 test tasks: MAML" in lines[-1]
+    figure5 = rows_of(tmp_path / "5.csv")
+    assert [(row["protocol"], row["shots"], row["method"]) for row in figure5] == [
+        ("the paper", "5", "MAML"), ("the paper", "5", "MR-MAML"), ("released", "5", "MAML"),
+        ("released", "10", "MAML"), ("text", "5", "MR-MAML (W)"), ("text", "10", "MAML"),
+    ]  # fmt: skip
+    assert (figure5[0]["0"], figure5[0]["3"], figure5[0]["200"]) == ("0.84", "", "0.46")
+    np.testing.assert_allclose([float(figure5[2][n]) for n in "03"], [result["mse_by_num_updates"][n] for n in "03"])
     figure6 = rows_of(tmp_path / "6.csv")
     assert [(row["protocol"], row["shots"], row["method"]) for row in figure6] == [
         (row["protocol"], row["shots"], row["method"]) for row in rows
     ]
-    assert (tmp_path / "t.md").read_text() in done.stdout and (tmp_path / "6.md").read_text() in done.stdout
+    assert all((tmp_path / name).read_text() in done.stdout for name in ("t.md", "5.md", "6.md"))
     for name in ("t.png", "5.png", "6.png"):
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
 
