@@ -129,10 +129,9 @@ def draw_against(runs, flag, *others):
                 marker="o",
                 capsize=2,
             )
-        papers = [(value, trials[0]["paper"][0]) for value in values if (trials := points[key][value])[0]["paper"]]
-        if papers:
-            axis.plot(*zip(*papers, strict=True), ":", color="tab:red", marker="x", label="the paper")
-        smallest = min((value for value in values if value > 0), default=1.0)
+        if curve := _first(points[key])["paper_curve"]:
+            axis.plot(list(curve), list(curve.values()), ":", color="tab:red", marker="x", label="the paper")
+        smallest = min((value for value in [*values, *curve] if value > 0), default=1.0)
         axis.set_xscale("symlog", linthresh=smallest, linscale=0.5)  # a 0 stands left of the smallest
         axis.set(title=_first(points[key])["label"], xlabel=flag)
         _draw_chance(axis, _first(points[key])["objective"].chance)

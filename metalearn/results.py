@@ -83,17 +83,17 @@ def identify(result, paper):
 
 
 def against(results, flag, paper):
-    """The results with the paper's error at their value of `flag`, from paper.FIGURES, dict (flag, key) -> value ->
-    error, in place of its table's. Raises UserError naming a run without that flag."""
+    """The results with "paper_curve", the paper's figure against `flag` as dict value -> error ({} if it has none), and
+    with its error at their value in place of its table's. paper.FIGURES: dict (flag, key) -> such a curve. Raises
+    UserError naming a run without that flag."""
+    placed = []
     for result in results:
         if flag not in result["flags"]:
             raise UserError(f"--against={flag}: {result['folder']} has no such flag")
-    curves = getattr(paper, "FIGURES", {})
-    errors = [curves.get((flag, result["key"]), {}).get(result["flags"][flag]) for result in results]
-    return [
-        result | {"paper": None if error is None else (error, None)}
-        for result, error in zip(results, errors, strict=True)
-    ]
+        curve = getattr(paper, "FIGURES", {}).get((flag, result["key"]), {})
+        error = curve.get(result["flags"][flag])
+        placed.append(result | {"paper_curve": curve, "paper": None if error is None else (error, None)})
+    return placed
 
 
 def shots(used):

@@ -59,6 +59,23 @@ def test_tables_2_and_3_are_those_of_the_kept_runs():
         assert_table_is_kept(RESULTS, logdir, out, methods)
 
 
+def test_figure_2_is_that_of_the_kept_runs():
+    assert "--logdir=results/pascal3d/figure2 --against=beta --out=results/figure2" in RESULTS
+    runs = results.against(results.load_results([REPO / "results/pascal3d/figure2"], paper), "beta", paper)
+    table = results.markdown(runs)
+    assert (REPO / "results/figure2.md").read_text().strip() == table.strip() and table.split("\n\n")[0] in RESULTS
+    error = {(run["key"], run["flags"]["beta"]): f"{run['test']:.2f}" for run in runs}
+    shown = [error["maml_bbb", beta] for beta in (0.0, 1e-4, 0.1)]
+    assert "{} at β = 0, {} at 1e-4, {} at the paper's best, 0.1".format(*shown) in re.sub(r"\s+", " ", RESULTS)
+    search = {
+        run["flags"]["beta"]: run
+        for run in results.load_results([REPO / "results/pascal3d/search"], paper)
+        if run["key"] == "np_all_bbb"
+    }
+    for beta in (1e-5, 1e-4):
+        assert all(f"{search[beta][name]:.2f}" in RESULTS for name in ("test", "train", "shuffled"))
+
+
 def errors_by_trial(runs, key):
     """The errors of a method's runs, and those with shuffled support labels, as texts in the order of trials."""
     of_method = sorted((run for run in runs if run["key"] == key), key=lambda run: run["trial"])
