@@ -103,17 +103,19 @@ grid() {  # NAME FLAG "VALUE..." METHOD...: lines for every value; a value of th
   done
 }
 
-table() {  # NAME KEYS FLAGS...: train the list on standard input, each line once per trial, and write its table
+train_list() {  # NAME FLAGS...: train the list on standard input, each line once per trial
   splits split </dev/null  # standard input is the list
   say "$1, preset $PRESET, $TRIALS trials, $JOBS runs at a time"
-  pose_sweep "${@:3}" || failed=1
+  pose_sweep "${@:2}" || failed=1
+}
+
+table() {  # NAME KEYS FLAGS...: train the list on standard input and write its table
+  train_list "$1" "${@:3}"
   dry "${@:3}" || summarize "$1" --logdir="$(logs)" ${2:+--methods="$2"}
 }
 
 figure() {  # NAME FLAG,... FOLDER,... METHOD,... FLAGS...: train the list on standard input; error against the first FLAG
-  splits split </dev/null
-  say "$1, preset $PRESET, $TRIALS trials, $JOBS runs at a time"
-  pose_sweep "${@:5}" || failed=1
+  train_list "$1" "${@:5}"
   dry "${@:5}" && return
   mkdir -p "$(logs)" "$(logs)-$1"
   $PY -m pose_code.summarize --logdir="$3" --methods="$4" --against="$2" --figure="$(out "$1").png" --out="$(out "$1")"
