@@ -13,7 +13,8 @@ table encoder "" "$@" < <(
       done
     done
   done
-  for corner in "" "--adapt_encoder --beta=0 --decay=1e-3"; do  # MR-MAML(W), MAML
+  # the corners, MR-MAML(W) and MAML, in folders of their own: as the same runs they would go on, past 3,000 iterations
+  for corner in "--tag=long" "--adapt_encoder --beta=0 --decay=1e-3 --tag=adapted-decay-long"; do
     echo "pose_code.maml_bbb --flagfile=$P/maml_bbb.cfg --metatrain_iterations=10000 $corner"
   done
 )

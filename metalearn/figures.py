@@ -5,6 +5,7 @@ import csv
 import math
 import statistics
 import sys
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from metalearn import results
 from metalearn.cli import UserError
 from metalearn.files import atomic_path
+from metalearn.settings import differing
 
 
 def pyplot():
@@ -64,7 +66,7 @@ def draw_curves(runs):
                 values = [float(row[column]) for row in curve]
                 axis.plot(iterations, values, color=color, linewidth=0.4, alpha=0.4)
                 axis.plot(iterations, running_mean(values), color=color, label=None if i else text)
-        axis.set(title=trials[0]["label"], xlabel="iteration")
+        axis.set(title=_title(trials[0]), xlabel="iteration")
         _draw_chance(axis, trials[0]["objective"].chance)
     for axis in axes[:, 0]:
         axis.set_ylabel(objective.title)
@@ -87,10 +89,15 @@ def draw_bars(axis, rows, error):
 
 def draw_table(runs):
     """`draw_bars`, with the error of every held-out object (mean over trials of the same objects) as a point."""
-    rows = results.table(runs)
-    figure, axis = pyplot().subplots(figsize=(1.2 + 0.9 * len(rows), 3.6), layout="constrained")
+    rows, groups = results.table(runs), results.group(runs)
+    names = [_title(trials[0]) for _, trials in groups]
+    several = any("\n" in name for name in names)  # lines of a name, which want to stand upright
+    height = 4.8 if several else 3.6
+    figure, axis = pyplot().subplots(figsize=(1.2 + 0.9 * len(rows), height), layout="constrained")
     draw_bars(axis, rows, runs[0]["objective"].title)
-    for i, (_, trials) in enumerate(results.group(runs)):
+    if several:
+        axis.set_xticks(range(len(rows)), names, rotation=90, ha="center")
+    for i, (_, trials) in enumerate(groups):
         errors = [trial["per_object"] for trial in trials]
         same = len({tuple(trial.get("objects") or ()) for trial in trials}) == 1
         objects = np.mean(errors, axis=0) if same else np.concatenate(errors)  # of every split
@@ -143,7 +150,7 @@ def draw_against(runs, flag, *others):
 def draw_shots(runs):
     """Error against the number of support points, a line a run name; None if no run was evaluated at several."""
     lines = [
-        (trials[0]["label"], by_shots) for _, trials in results.group(runs) if (by_shots := results.by_shots(trials))
+        (_title(trials[0]), by_shots) for _, trials in results.group(runs) if (by_shots := results.by_shots(trials))
     ]
     if not lines:
         return None
@@ -161,6 +168,11 @@ def draw_shots(runs):
     return figure
 
 
+def _title(run):
+    """A run's label and, on lines below it, what tells it from others of that label."""
+    return "\n".join([run["label"], *textwrap.wrap(run["settings"], 28)])
+
+
 def _first(by_value):
     return next(iter(by_value.values()))[0]
 
@@ -175,15 +187,12 @@ def _draw_chance(axis, chance, limit=True):
 
 def _check_same_settings(runs, flag, others):
     """Raises UserError if runs differ in more than `flag`, `others` and what makes them trials of one another."""
-    trial = {"trial", "seed", "data_seed", "logdir", "num_threads", "summary_every", "checkpoint_every"}
-    settings = [run["flags"] | {"data_dir": results.data_name(run["flags"])} for run in runs]  # of any split
-    for run, used in zip(runs, settings, strict=True):
-        for name in sorted(used.keys() & settings[0].keys() - {flag, *others} - trial):
-            if used[name] != settings[0][name]:
-                raise UserError(
-                    f"--against={flag}: {run['folder']} differs from {runs[0]['folder']} in --{name} too; "
-                    f"add it to --against or move one of them out of the folders of --logdir"
-                )
+    for run in runs:
+        if more := set(differing([runs[0]["flags"], run["flags"]])) - {flag, *others}:
+            raise UserError(
+                f"--against={flag}: {run['folder']} differs from {runs[0]['folder']} in --{min(more)} too; "
+                f"add it to --against or move one of them out of the folders of --logdir"
+            )
 
 
 def running_mean(values, width=9):

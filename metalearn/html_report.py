@@ -71,10 +71,14 @@ def _by_shots(runs):
     lines = []
     for _, trials in results.group(runs):
         for shots, errors in results.by_shots(trials).items():
-            cells = trials[0]["label"], shots, results.mean_std(np.mean(errors), results.std(errors)), len(errors)
+            cells = _name(trials[0]), shots, results.mean_std(np.mean(errors), results.std(errors)), len(errors)
             lines.append("<tr>" + "".join(f"<td>{html.escape(str(cell))}</td>" for cell in cells) + "</tr>")
     head = "<table><tr><th>method</th><th>support points</th><th>meta-test</th><th>trials</th></tr>"
     return ["<h2>Support points</h2>", _plot(figure, "error against support points"), head, *lines, "</table>"]
+
+
+def _name(run):
+    return f"{run['label']} {run['settings']}".strip()
 
 
 def _image(data, css_class, alt):
@@ -102,7 +106,7 @@ def load_examples(path):
 def _examples(result, draw):
     """The example tasks of one run as `draw`, a domain's, has them."""
     path = result["folder"] / "examples.npz"
-    title = f"<h3>{html.escape(result['label'])}</h3>"
+    title = f"<h3>{html.escape(_name(result))}</h3>"
     if not path.exists():
         return f"{title}<p>This run has no examples.npz; --train=False evaluates it again and makes it.</p>"
     return "\n".join([title, *draw(load_examples(path))])

@@ -16,6 +16,7 @@ import numpy as np
 from metalearn import comparison
 from metalearn.cli import UserError
 from metalearn.files import atomic_path
+from metalearn.settings import data_name, differing, tell_apart
 
 
 class Method(NamedTuple):
@@ -27,7 +28,8 @@ class Method(NamedTuple):
 
 
 def load_results(folders, paper):
-    """All result.json below `folders` as dicts, with what `identify` adds. Raises UserError naming a bad one.
+    """All result.json below `folders` as dicts, with what `identify` adds and "settings", what tells a run's row from
+    others of its label. Raises UserError naming a bad one.
 
     paper: a domain's module with METHODS, dict key -> Method in the order of the tables; key(method, flags) -> key;
     PAIRS, set of (key of a plain method, key of a regularized one); OBJECTIVE, the Objective of its learners. It may
@@ -51,6 +53,10 @@ def load_results(folders, paper):
             results.append(result)
     if not results:
         raise UserError(f"--logdir={','.join(map(str, folders))}: no result.json below; train something first")
+    groups = group(results)
+    for (_, trials), text in zip(groups, tell_apart(groups), strict=True):
+        for trial in trials:
+            trial["settings"] = text
     return results
 
 
@@ -135,6 +141,7 @@ def table(results):
         rows.append(
             {
                 "method": first["label"],
+                "settings": first["settings"],
                 "shots": shots(used),
                 "trials": len(trials),
                 "mean": statistics.mean(errors),
@@ -170,12 +177,6 @@ def _all_have(trials, name):
     return all(trial.get(name) is not None for trial in trials)
 
 
-def data_name(used):
-    """Name of the data folder of a run's flags, without that of the split in it."""
-    folder = Path(used.get("data_dir") or "")
-    return (folder.parent if re.fullmatch(r"(split|search)-\d+", folder.name) else folder).name
-
-
 def by_shots(trials):
     """{K: errors of the trials} of runs that were evaluated at several numbers of support points, else {}."""
     error, found = f"meta_test_{trials[0]['objective'].name}", collections.defaultdict(list)
@@ -206,10 +207,9 @@ def write_table(prefix, text, rows):
             temporary.write_text(content)
 
 
-def _namer(rows):
-    """Function of one of the rows -> its method, with its settings where another row has the same method."""
-    methods = [row["method"] for row in rows]
-    return lambda row: row["method"] + (f" `{row['preset']}/{row['run']}`" if methods.count(row["method"]) > 1 else "")
+def _name(row):
+    """A row's method, and what tells it from another row of the same method."""
+    return row["method"] + (f" `{row['settings']}`" if row["settings"] else "")
 
 
 def columns(rows, first):
@@ -231,7 +231,7 @@ def columns(rows, first):
     extra, error = first["extra_columns"], first["objective"].title
     summaries = [name for name in first["objective"].summaries if any(row[name] is not None for row in rows)]
     return [
-        ("method", _namer(rows)),
+        ("method", _name),
         (f"meta-test {error}", pair("mean", "std")),
         *[("± over tasks", number("interval"))] * ("interval" in extra),
         ("the paper", pair("paper_mean", "paper_std")),
@@ -261,19 +261,22 @@ def differences(results):
     """A line for each regularized method and its plain one, of the same data, preset and shots: how far apart they are,
     paired by split and object (see comparison.py)."""
     groups = list(zip(table(results), (trials for _, trials in group(results)), strict=True))
-    name, lines = _namer([row for row, _ in groups]), []
+    lines = []
     for (plain, plain_trials), (regularized, trials) in itertools.product(groups, groups):
         same = all(plain[column] == regularized[column] for column in ("data", "preset", "shots"))
         noise, plain_noise = (ours[0]["flags"].get("label_noise") or "none" for ours in (trials, plain_trials))
         if not same or noise != plain_noise or plain_trials[0]["key"] not in trials[0]["baselines"]:
             continue
+        first = [plain_trials[0], trials[0]]
+        if first[0]["method"] == first[1]["method"] and len(differing([run["flags"] for run in first])) > 1:
+            continue  # runs of one script are compared where one flag tells them apart
         found = comparison.paired(plain_trials, trials)
         if found is None or not math.isfinite(found.mean):
             continue
         mean, low, high = found[:3] if found.mean > 0 else (-found.mean, -found.high, -found.low)  # plain - regularized
         over = f"{found.objects} {trials[0]['tasks']}" + (f" of {found.splits} splits" if found.splits > 1 else "")
         lines.append(
-            f"\n{name(regularized)} is {mean:.2f} {'below' if found.mean > 0 else 'above'} {name(plain)}: "
+            f"\n{_name(regularized)} is {mean:.2f} {'below' if found.mean > 0 else 'above'} {_name(plain)}: "
             f"95 % interval {low:.2f} to {high:.2f} over {over}."
         )
     return lines

@@ -20,16 +20,12 @@ from absl import flags
 from metalearn import checkpoints
 from metalearn.cli import UserError
 from metalearn.files import atomic_path
+from metalearn.settings import EXECUTION_FLAGS
 
 FLAGS = flags.FLAGS
 
 flags.DEFINE_bool("allow_new_data", False, "go on with a run, or evaluate it, on other data than those it was begun on")
 
-# Flags that change how a run is computed, not its results.
-EXECUTION_FLAGS = {
-    "logdir", "summary_every", "checkpoint_every", "steps_per_call", "num_threads", "inner_loop",
-    "strategy", "num_replicas", "checkpoint_inner_steps", "conv", "datasource", "extra", "tag", "allow_new_data",
-}  # fmt: skip
 # Flags that may change on resume, with all whose names say that only an evaluation reads them.
 _RESUME_FLAGS = EXECUTION_FLAGS | {"data_dir", "num_theta_samples"}
 EVALUATION_PREFIXES = ("eval_", "test_", "num_test_")

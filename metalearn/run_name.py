@@ -5,7 +5,8 @@ import sys
 
 from absl import flags
 
-from metalearn.run_folder import EVALUATION_PREFIXES, EXECUTION_FLAGS, own_flags
+from metalearn.run_folder import EVALUATION_PREFIXES, own_flags
+from metalearn.settings import EXECUTION_FLAGS, value_text
 
 FLAGS = flags.FLAGS
 
@@ -47,5 +48,4 @@ def _given_after_flagfile(arguments):
 
 def _short(value):
     """A flag's value in a file name."""
-    text = f"{value:g}" if isinstance(value, float) else ",".join(value) if isinstance(value, list) else str(value)
-    return re.sub(r"[^\w.,+-]", "_", text)
+    return re.sub(r"[^\w.,+-]", "_", value_text(value))

@@ -8,6 +8,7 @@ from metalearn.objectives import SQUARED_ERROR
 from metalearn.results import Method
 
 # "+wd" is the same script under --weight_decay, on by default for MAML: the paper's one MAML number is shown for both.
+# "+encoder" is it under --adapt_encoder.
 METHODS = {
     "lookup": Method("look-up of {shots} views", None, None),
     "finetune": Method("FT", (7.33, 0.35), None),
@@ -15,6 +16,7 @@ METHODS = {
     "maml_vanilla": Method("MAML", (5.39, 1.31), 10000),
     "maml_vanilla+wd": Method("MAML + weight decay", (5.39, 1.31), 10000),
     "maml_bbb": Method("MR-MAML (W)", (2.26, 0.09), 30000),
+    "maml_bbb+encoder": Method("MR-MAML (W), encoder adapted", None, None),
     "maml_ib": Method("MR-MAML (A)", None, None),
     "np_vanilla": Method("CNP", (8.48, 0.12), 140000),
     "np_vanilla+wd": Method("CNP + weight decay", (6.86, 0.27), 140000),
@@ -29,7 +31,7 @@ PAIRS = {
         ("maml_bbb", "maml_ib", "np_bbb", "np_ib"),
     )
     if plain[:2] == regularized[:2]
-}
+} | {("maml_bbb+encoder", "maml_bbb")}
 # Figures 2 and 9, read off them: (flag, key in METHODS) -> its value -> meta-test error
 FIGURES = {
     ("beta", "np_bbb"): {0.0: 8.12, 1e-5: 4.83, 1e-4: 3.29, 1e-3: 2.89, 1e-2: 8.12},
@@ -65,4 +67,4 @@ OBJECTIVE = SQUARED_ERROR._replace(
 
 def key(method, used):
     """Key in METHODS of a run's method and flags."""
-    return method + ("+wd" if used.get("weight_decay") else "")
+    return method + ("+wd" if used.get("weight_decay") else "") + ("+encoder" if used.get("adapt_encoder") else "")

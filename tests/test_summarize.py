@@ -52,6 +52,47 @@ def test_runs_with_other_settings_are_other_rows(logdir):
     assert f"| MR-CNP (W) `{logdir.name}/np_bbb.beta-0.1` | 8.00 |" in text and "| CNP | 9.00 |" in text
 
 
+def test_rows_of_one_method_are_told_apart_by_the_flags_in_which_they_differ(tmp_path):
+    for i, (beta, decay) in enumerate(((0.0, 0.0), (0.0, 1e-3), (1e-4, 0.0))):
+        same = {"dim_im": 64, "data_dir": "/data/cars/split-1", "num_threads": i, "seed": i, "tag": f"{i}"}
+        write_run(tmp_path, f"maml_bbb.{i}", 1, 2.0, "maml_bbb", beta=beta, decay=decay, **same)
+        write_run(tmp_path, f"maml_bbb.{i}", 2, 3.0, "maml_bbb", beta=beta, decay=decay, **same)
+    write_run(tmp_path, "np_bbb.beta-0", 1, 5.0, "np_bbb", beta=0.0, theta_per="set", data_dir="/data/cars")
+    runs = results.load_results([tmp_path], paper)
+    expected = ["--beta=0 --decay=0", "--beta=0 --decay=0.001", "--beta=0.0001 --decay=0", ""]
+    assert [row["settings"] for row in results.table(runs)] == expected
+    names = [line.split(" | ")[0] for line in results.markdown(runs).splitlines()[2:6]]
+    assert names == [*(f"| MR-MAML (W) `{text}`" for text in expected[:3]), "| MR-CNP (W)"]
+    bars = [label.get_text() for label in figures.draw_table(runs).axes[0].get_xticklabels()]
+    panels = [axis.get_title() for axis in figures.draw_curves(runs).axes]
+    assert bars == panels == [*(f"MR-MAML (W)\n{text}" for text in expected[:3]), "MR-CNP (W)"]
+
+
+def test_runs_of_two_presets_are_told_apart_by_their_folders(tmp_path):
+    for folder, number in (("small", 1), ("paper", 2)):
+        others = {name: number for name in ("dim_im", "dim_w", "num_filters", "num_updates", "update_batch_size")}
+        write_run(tmp_path / folder, "maml_bbb.beta-0", 1, 5.0, "maml_bbb", beta=0.0, **others)
+    rows = results.table(results.load_results([tmp_path], paper))
+    assert [row["settings"] for row in rows] == ["paper/maml_bbb.beta-0", "small/maml_bbb.beta-0"]
+
+
+def test_an_adapted_encoder_is_a_row_of_its_own_compared_with_the_same_run_without(tmp_path):
+    for adapted, error in ((False, 2.0), (True, 3.0)):
+        for beta in (0.0, 1e-4):
+            used = {"beta": beta, "adapt_encoder": adapted, "data_dir": "/data/cars/split-1"}
+            write_run(tmp_path, f"maml_bbb.beta-{beta:g}.{adapted}", 1, error + beta, "maml_bbb", **used)
+    runs = results.load_results([tmp_path], paper)
+    rows = [(row["method"], row["settings"], row["paper_mean"]) for row in results.table(runs)]
+    assert rows == [
+        ("MR-MAML (W)", "--beta=0", 2.26), ("MR-MAML (W)", "--beta=0.0001", 2.26),
+        ("MR-MAML (W), encoder adapted", "--beta=0", None), ("MR-MAML (W), encoder adapted", "--beta=0.0001", None),
+    ]  # fmt: skip
+    assert [line.split(":")[0].strip() for line in results.differences(runs)] == [
+        f"MR-MAML (W) `{beta}` is 1.00 below MR-MAML (W), encoder adapted `{beta}`"
+        for beta in ("--beta=0", "--beta=0.0001")
+    ]
+
+
 def test_settings_are_in_the_order_of_their_numbers(tmp_path):
     values = ["0", "1e-05", "0.001", "0.01", "1", "10"]
     for value in reversed(values):
