@@ -20,8 +20,12 @@ METHODS = {
     for number in [numbers[column]]
 } | {
     # Figure 10: mutually exclusive tasks
-    "class_maml_none@20x1+me": Method("MAML, mutually exclusive", (76.8, None), None),
-    "class_maml_weights@20x1+me": Method("MR-MAML (W), mutually exclusive", None, None),
+    f"class_{method}@{at}+me": Method(f"{label}, mutually exclusive", number if at == "20x1" else None, None)
+    for at in _AT
+    for method, label, number in (
+        ("maml_none", "MAML", (76.8, None)),
+        ("maml_weights", "MR-MAML (W)", None),
+    )
 }
 # Table 5: on meta-training tasks, before adapting
 BEFORE_ADAPTING = {
@@ -33,7 +37,9 @@ BEFORE_ADAPTING = {
     }.items()
     for at, number in zip(_AT, numbers, strict=True)
 }
-FIGURE10 = {1e-7: 81.1, 1e-6: 83.9, 1e-5: 84.2, 5e-5: 77.7, 1e-4: 71.7, 1e-3: 19.4}  # read off it: beta -> accuracy
+FIGURES = {  # Figure 10, read off it: beta -> accuracy
+    ("beta", "class_maml_weights@20x1+me"): {1e-7: 81.1, 1e-6: 83.9, 1e-5: 84.2, 5e-5: 77.7, 1e-4: 71.7, 1e-3: 19.4},
+}
 PAIRS = {
     (f"class_{plain}@{at}", f"class_{regularized}@{at}")
     for at in _AT

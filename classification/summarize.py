@@ -4,7 +4,7 @@ The columns: on held-out classes after adapting, mean (standard deviation) over 
 evaluation's tasks, mean over trials; on training tasks before adapting, which is memorization (Table 5: MAML is near
 100, chance is 100 / N); after adapting; with shuffled support labels.
 
-The options are those of pose_code/summarize.py, and --figure10=FILE draws accuracy against beta as the paper does.
+The options are those of pose_code/summarize.py; --against=beta --figure=FILE draws Figure 10.
 
 Command: python -m classification.summarize --logdir=LOGDIR[,LOGDIR...] [--out=results/table4]
 Cost: seconds.
@@ -13,13 +13,10 @@ Cost: seconds.
 import functools
 
 import numpy as np
-from absl import flags
 
 from classification import paper
-from metalearn import figures, html_report, results, summarize
-from metalearn.cli import UserError, run_main
-
-FLAGS = flags.FLAGS
+from metalearn import html_report, summarize
+from metalearn.cli import run_main
 
 
 def _draw_examples(arrays):
@@ -55,39 +52,11 @@ write_report = functools.partial(
 )
 
 
-def draw_figure10(runs):
-    """Accuracy on mutually exclusive tasks against beta, and MAML's as a line, with the paper's."""
-    maml, by_beta = (
-        [run for run in runs if run["key"] == f"class_maml_{kind}@20x1+me"] for kind in ("none", "weights")
-    )
-    if not by_beta:
-        raise UserError("--figure10: no run of MR-MAML(W) with --mutually_exclusive below the folders of --logdir")
-    by_beta = [trials for _, trials in results.group(by_beta)]
-    by_beta.sort(key=lambda trials: trials[0]["flags"]["beta"])
-    betas = [trials[0]["flags"]["beta"] for trials in by_beta]
-    errors = [[trial["test"] for trial in trials] for trials in by_beta]
-    figure, axis = figures.pyplot().subplots(figsize=(5, 3.4), layout="constrained")
-    deviations = [results.std(accuracies) or 0.0 for accuracies in errors]
-    axis.errorbar(
-        betas, np.mean(errors, axis=1), deviations, color="tab:red", marker="o", capsize=2, label="MR-MAML(W)"
-    )
-    axis.plot(*zip(*paper.FIGURE10.items(), strict=True), ":", color="tab:red", label="MR-MAML(W), the paper")
-    if maml:
-        axis.axhline(np.mean([run["test"] for run in maml]), color="tab:blue", label="MAML")
-    axis.axhline(paper.METHODS["class_maml_none@20x1+me"].paper[0], ls=":", color="tab:blue", label="MAML, the paper")
-    axis.set(xscale="log", xlabel="beta", ylabel="meta-test accuracy, %")
-    axis.legend(fontsize=8)
-    return figure
-
-
 def main(argv):
     del argv
-    runs = summarize.run(paper, write_report)
-    if FLAGS.figure10:
-        figures.save_figure(draw_figure10(runs), FLAGS.figure10)
+    summarize.run(paper, write_report)
 
 
 if __name__ == "__main__":
     summarize.define_flags()
-    flags.DEFINE_string("figure10", None, "image file to draw accuracy against beta to")
     run_main(main)

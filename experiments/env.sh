@@ -77,6 +77,7 @@ pose_sweep() {  # FLAGS...: each line once per trial
 out() {  # NAME: where its table and pictures are written
   printf %s "$DATA_DIR/tables/$1"
   [[ $1 == "$PRESET" ]] || printf %s "-$PRESET"
+  [[ $SPLITS != fixed ]] || printf %s -fixed
 }
 
 dry() {  # FLAGS...: whether --dry_run is among them

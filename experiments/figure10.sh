@@ -13,4 +13,4 @@ class_sweep "$logs" "$@" < <(
   done
 ) || failed=1
 to=$CLASS_DIR/tables/figure10-$PRESET
-dry "$@" || $PY -m classification.summarize --logdir="$logs" --out="$to" --figure10="$to.png"
+dry "$@" || $PY -m classification.summarize --logdir="$logs" --out="$to" --against=beta --figure="$to.png"

@@ -25,7 +25,7 @@ def paired(one, other):
     objects with replacement, each with its errors in all splits; where these have no names, tasks.
     None when no split is common to both.
     """
-    errors, other_errors = _errors(one), _errors(other)
+    errors, other_errors = errors_of_objects(one), errors_of_objects(other)
     common = sorted(errors.keys() & other_errors.keys())
     if not common:
         return None
@@ -39,7 +39,7 @@ def paired(one, other):
     return Difference(float(sums.sum() / counts.sum()), float(low), float(high), len(sums), splits)
 
 
-def _errors(trials):
+def errors_of_objects(trials):
     """(split, object) -> errors of the trials. A split is the data that a run read, and the seed that chose from them;
     unnamed objects, or tasks, have numbers."""
     found = collections.defaultdict(list)

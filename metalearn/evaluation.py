@@ -45,7 +45,7 @@ def evaluate(objective, predict, tasks, *, seed, episodes, num_draws, batch_size
 
     Args:
       objective: the domain's Objective; its error is taken, of its average over draws.
-      predict: (batch, seed) -> (predictions, support set's error or None), a learner's with its weights.
+      predict: (batch, seed) -> (predictions, support sets' errors or None), a learner's with its weights.
       tasks: see tasks.py.
       seed: fixes episodes and draws of theta; episodes: per task; num_draws: draws of theta whose predictions are
         averaged; batch_size: tasks in one call of `predict`.
@@ -59,29 +59,29 @@ def evaluate(objective, predict, tasks, *, seed, episodes, num_draws, batch_size
             # Points are in random order, so rolling the labels by one permutes them with no fixed point.
             batch = batch._replace(support_y=np.roll(batch.support_y, 1, axis=1))
         predictions, batch_pre_errors = _predict(objective, predict, batch, seed, num_draws)
-        pre_errors += batch_pre_errors
+        pre_errors += [errors[: len(indices)] for errors in batch_pre_errors]  # the last batch is padded with repeats
         num_done += len(indices)
         if (now := time.monotonic()) - printed > 30:
             minutes = (now - begun) / num_done * (len(tasks) * episodes - num_done) / 60
             print(f"evaluated {num_done}/{len(tasks) * episodes} episodes  {minutes:.1f} min left", flush=True)
             printed = now
         errors = objective.error(predictions, batch.query_y).numpy()
-        for i, error in zip(indices, errors, strict=False):  # the last batch is padded with repeats
+        for i, error in zip(indices, errors, strict=False):
             errors_of[i].append(error)
         if objective.points:
             for name, values in objective.points(predictions, batch.query_y).items():
                 points.setdefault(name, []).append(np.ravel(values[: len(indices)]))
     errors = np.array([np.mean(errors) for errors in errors_of])
     points = {name: np.concatenate(values) for name, values in points.items()}
-    return Evaluation(errors, float(np.mean(pre_errors)) if pre_errors else None, points)
+    return Evaluation(errors, float(np.mean(np.concatenate(pre_errors))) if pre_errors else None, points)
 
 
 def predict_draws(predict, batch, seed, num_draws):
-    """A list of predictions [tasks, n, dim_y], one per draw of theta, as arrays, and of each draw's error before
-    adapting, empty where it is not defined. predict: as in `evaluate`."""
+    """A list of predictions [tasks, n, dim_y], one per draw of theta, as arrays, and of each draw's errors before
+    adapting [tasks], empty where these are not defined. predict: as in `evaluate`."""
     draws = [predict(batch, tf.constant([seed, draw], tf.int32)) for draw in range(num_draws)]
     predictions = [prediction.numpy() for prediction, _ in draws]
-    return predictions, [float(pre_error) for _, pre_error in draws if pre_error is not None]
+    return predictions, [pre_errors.numpy() for _, pre_errors in draws if pre_errors is not None]
 
 
 def _predict(objective, predict, batch, seed, num_draws):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from metalearn import results
+from metalearn import comparison, results
 from metalearn.cli import UserError
 from metalearn.files import atomic_path
 from metalearn.settings import differing
@@ -47,15 +47,15 @@ def draw_curves(runs):
     )
     for axis in axes.flat[len(groups) :]:
         axis.axis("off")
+    largest = 0.0  # of the held-out errors
     for axis, (_, trials) in zip(axes.flat, groups, strict=False):
         for i, result in enumerate(trials):
             path = result["folder"] / "curve.csv"
             if not path.exists():
                 print(f"{path}: missing, not drawn", file=sys.stderr)
                 continue
-            with open(path, newline="") as file:
-                curve = list(csv.DictReader(file))
-            iterations = [int(row["iteration"]) for row in curve]
+            curve = _read_curve(path)
+            iterations = [row["iteration"] for row in curve]
             for column, color, text in (
                 (f"metatrain_pre_{objective.name}", "tab:cyan", f"training {tasks}, before adapting"),
                 (f"metatrain_{objective.name}", "tab:blue", f"training {tasks}"),
@@ -63,11 +63,12 @@ def draw_curves(runs):
             ):
                 if not curve or column not in curve[0]:  # of a learner that has no error before it adapts
                     continue
-                values = [float(row[column]) for row in curve]
+                values = [row[column] for row in curve]
                 axis.plot(iterations, values, color=color, linewidth=0.4, alpha=0.4)
-                axis.plot(iterations, running_mean(values), color=color, label=None if i else text)
+                axis.plot(iterations, means := running_mean(values), color=color, label=None if i else text)
+            largest = max([largest, *filter(math.isfinite, means)])  # the last column's
         axis.set(title=_title(trials[0]), xlabel="iteration")
-        _draw_chance(axis, trials[0]["objective"].chance)
+        _draw_chance(axis, trials[0]["objective"].chance, largest)
     for axis in axes[:, 0]:
         axis.set_ylabel(objective.title)
     shown = {}  # a line of each kind, whichever learner has it
@@ -98,28 +99,31 @@ def draw_table(runs):
     if several:
         axis.set_xticks(range(len(rows)), names, rotation=90, ha="center")
     for i, (_, trials) in enumerate(groups):
-        errors = [trial["per_object"] for trial in trials]
-        same = len({tuple(trial.get("objects") or ()) for trial in trials}) == 1
-        objects = np.mean(errors, axis=0) if same else np.concatenate(errors)  # of every split
+        objects = [np.mean(errors) for errors in comparison.errors_of_objects(trials).values()]  # of every split
         axis.plot(np.linspace(i + 0.05, i + 0.35, len(objects)), objects, ".", color="black", markersize=2)
     axis.plot([], [], ".", color="black", markersize=3, label=f"held-out {runs[0]['tasks']}")
-    _draw_chance(axis, runs[0]["objective"].chance, limit=False)
+    _draw_chance(axis, runs[0]["objective"].chance, None)
     axis.legend(fontsize=8)
     return figure
 
 
 def draw_against(runs, flag, *others):
     """Meta-test and training error against a flag's value, mean (standard deviation) over trials, a panel a method, and
-    the paper's error. runs: of results.against. Raises UserError if runs of a method differ in flags but these."""
+    the paper's error. A method at one value of it, which the paper's figure has no curve of, is a level in the others'
+    panels. runs: of results.against. Raises UserError if runs of a method differ in flags but these."""
     points = collections.defaultdict(lambda: collections.defaultdict(list))
     for result in runs:
         points[result["key"]][result["flags"][flag]].append(result)
     for by_value in points.values():
         _check_same_settings([result for trials in by_value.values() for result in trials], flag, others)
+    keys = sorted(points, key=lambda key: _first(points[key])["order"])
+    panels = [key for key in keys if len(points[key]) > 1 or _first(points[key])["paper_curve"]] or keys
+    levels = [next(iter(points[key].values())) for key in keys if key not in panels]
     figure, axes = pyplot().subplots(
-        1, len(points), figsize=(3.6 * len(points), 3.0), sharey=True, squeeze=False, layout="constrained"
+        1, len(panels), figsize=(3.6 * len(panels), 3.0), sharey=True, squeeze=False, layout="constrained"
     )
-    for axis, key in zip(axes[0], sorted(points, key=lambda key: _first(points[key])["order"]), strict=True):
+    largest = max(filter(math.isfinite, (result[column] for result in runs for column in ("train", "test"))), default=0)
+    for axis, key in zip(axes[0], panels, strict=True):
         values = sorted(points[key])
         tasks = runs[0]["tasks"]
         for column, color, text in (
@@ -138,10 +142,18 @@ def draw_against(runs, flag, *others):
             )
         if curve := _first(points[key])["paper_curve"]:
             axis.plot(list(curve), list(curve.values()), ":", color="tab:red", marker="x", label="the paper")
-        smallest = min((value for value in [*values, *curve] if value > 0), default=1.0)
-        axis.set_xscale("symlog", linthresh=smallest, linscale=0.5)  # a 0 stands left of the smallest
+        for trials in levels:
+            label, error = trials[0]["label"], trials[0]["paper"]
+            axis.axhline(np.mean([result["test"] for result in trials]), color="tab:green", label=label)
+            if error:
+                axis.axhline(error[0], color="tab:green", linestyle=":", label=f"{label}, the paper")
+        positive = [value for value in [*values, *curve] if value > 0]
+        if positive and len(positive) == len(values) + len(curve):
+            axis.set_xscale("log")
+        else:  # a 0 stands left of the smallest
+            axis.set_xscale("symlog", linthresh=min(positive, default=1.0), linscale=0.5)
         axis.set(title=_first(points[key])["label"], xlabel=flag)
-        _draw_chance(axis, _first(points[key])["objective"].chance)
+        _draw_chance(axis, _first(points[key])["objective"].chance, largest)
     axes[0][0].set_ylabel(runs[0]["objective"].title)
     axes[0][0].legend(fontsize=8)
     return figure
@@ -155,15 +167,17 @@ def draw_shots(runs):
     if not lines:
         return None
     figure, axis = pyplot().subplots(figsize=(6, 4), layout="constrained")
+    largest = 0.0
     for label, by_shots in lines:
         means = [np.mean(errors) for errors in by_shots.values()]
+        largest = max([largest, *filter(math.isfinite, means)])
         deviations = [results.std(errors) or 0.0 for errors in by_shots.values()]
         axis.errorbar(list(by_shots), means, deviations, label=label, marker="o", capsize=2)
     axis.set(xlabel="support points", ylabel=f"meta-test {runs[0]['objective'].title}", xscale="log")
     ticks = sorted({number for _, by_shots in lines for number in by_shots})
     axis.set_xticks(ticks, ticks)
     axis.minorticks_off()
-    _draw_chance(axis, runs[0]["objective"].chance)
+    _draw_chance(axis, runs[0]["objective"].chance, largest)
     axis.legend(fontsize=8)
     return figure
 
@@ -177,12 +191,22 @@ def _first(by_value):
     return next(iter(by_value.values()))[0]
 
 
-def _draw_chance(axis, chance, limit=True):
-    """A line at the error of a constant prediction, if there is one, and the axis limited to one and a half of it."""
+def _draw_chance(axis, chance, largest):
+    """A line at the error of a constant prediction, if there is one, and the axis limited to one and a half of it, or
+    to the `largest` error that is to be seen, up to three of it; None: not limited."""
     if chance is not None:
         axis.axhline(chance, color="grey", linestyle=":", linewidth=1, label="chance")
-        if limit:
-            axis.set_ylim(0, 1.56 * chance)
+        if largest is not None:
+            axis.set_ylim(0, min(max(1.56 * chance, 1.05 * largest), 3.0 * chance))
+
+
+def _read_curve(path):
+    """The rows of a curve.csv, each a dict of numbers. Raises UserError if it is damaged."""
+    try:
+        with open(path, newline="") as file:
+            return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+    except (TypeError, ValueError, csv.Error) as e:
+        raise UserError(f"{path}: damaged ({e}); move it away to draw the others") from None
 
 
 def _check_same_settings(runs, flag, others):

@@ -1,18 +1,24 @@
 """Finished runs as a repository keeps them: their small files, without the folders of the machine that made them."""
 
+import collections
 import json
 import re
 import shlex
 import shutil
 from pathlib import Path
 
+from metalearn.cli import UserError
 from metalearn.files import atomic_path
 
 _FILES = ("curve.csv", "examples.npz")
 
 
 def keep(results, folder):
-    """Copy runs (of results.load_results) to `folder`/<run folder's name>: result.json, curve and examples."""
+    """Copy runs (of results.load_results) to `folder`/<run folder's name>: result.json, curve and examples. Raises
+    UserError, before it copies any, if two have the same name."""
+    for name, several in collections.Counter(result["folder"].name for result in results).items():
+        if several > 1:
+            raise UserError(f"--keep={folder}: {several} runs are named {name}; keep those of one folder of --logdir")
     for result in results:
         run = Path(folder) / result["folder"].name
         run.mkdir(parents=True, exist_ok=True)

@@ -146,12 +146,13 @@ class Maml:
         )
         loss, error = self.objective.means(predictions, batch.query_y)
         regularizer = self.beta * kl + penalty
+        pre_error = tf.reduce_mean(pre_error)
         metrics = {"regularizer": regularizer, f"pre_{self.objective.name}": pre_error, self.objective.name: error}
         return loss + regularizer, metrics | {"kl": kl, **kl_sigma(weights)}
 
     def predict(self, weights, batch, seed, num_updates=None):
         """Meta-test: predictions [tasks, n, dim_y] on the query set after num_updates (`test_num_updates`) inner steps,
-        and the support set's error before the first (scalar). Not to be differentiated."""
+        and the support sets' errors before the first, [tasks]. Not to be differentiated."""
         num_updates = self.test_num_updates if num_updates is None else num_updates
         predictions, pre_error, _, _ = self._adapt_and_predict(
             weights, batch, seed, num_updates, self.test_update_lr, self.test_mean_code, unroll=False
@@ -198,4 +199,4 @@ class Maml:
             predictions = tf.TensorSpec([query.shape[1], batch.support_y.shape[-1]])
             output = (predictions, tf.TensorSpec([]), tf.TensorSpec([]))
             predictions, pre_error, penalty = tf.map_fn(one_task, tasks, fn_output_signature=output)
-        return predictions, tf.reduce_mean(pre_error), tf.reduce_mean(penalty), kl
+        return predictions, pre_error, tf.reduce_mean(penalty), kl

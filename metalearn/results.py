@@ -90,15 +90,20 @@ def identify(result, paper):
 
 def against(results, flag, paper):
     """The results with "paper_curve", the paper's figure against `flag` as dict value -> error ({} if it has none), and
-    with its error at their value in place of its table's. paper.FIGURES: dict (flag, key) -> such a curve. Raises
-    UserError naming a run without that flag."""
+    if it has one, with its error at their value in place of its table's. paper.FIGURES: dict (flag, key) -> such a
+    curve. Raises UserError naming a run without that flag, or with a value of it that is no number."""
     placed = []
     for result in results:
         if flag not in result["flags"]:
             raise UserError(f"--against={flag}: {result['folder']} has no such flag")
+        value = result["flags"][flag]
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise UserError(
+                f"--against={flag}: {result['folder']} has {value!r}; give a flag that is a number in all runs"
+            )
         curve = getattr(paper, "FIGURES", {}).get((flag, result["key"]), {})
-        error = curve.get(result["flags"][flag])
-        placed.append(result | {"paper_curve": curve, "paper": None if error is None else (error, None)})
+        error = (curve[value], None) if value in curve else None
+        placed.append(result | {"paper_curve": curve, "paper": error if curve else result["paper"]})
     return placed
 
 
@@ -183,8 +188,9 @@ def by_shots(trials):
     for trial in trials:
         others = {name: numbers for name, numbers in trial.get("others", {}).items() if name.endswith("_shots")}
         for name, numbers in others.items():
-            if name.removesuffix("_shots").isdecimal():
-                found[int(name.removesuffix("_shots"))].append(numbers[error])
+            number = name.removesuffix("_shots")
+            if number.isdecimal() and int(number) != shots(trial["flags"]):
+                found[int(number)].append(numbers[error])
         if others:
             found[shots(trial["flags"])].append(trial["test"])
     return {number: found[number] for number in sorted(found)} if len(found) > 1 else {}

@@ -104,7 +104,7 @@ class RunFolder:
         self.checkpoint, self.step, self.seconds = path, note["step"], note["seconds"]
 
     def finished(self):
-        """Whether result.json exists for exactly these settings; checkpoints may be gone."""
+        """Whether result.json exists for exactly these settings and all iterations; checkpoints may be gone."""
         result = self.folder / "result.json"
         if not result.exists():
             return False
@@ -115,6 +115,8 @@ class RunFolder:
             raise UserError(f"{result}: damaged ({error!r}); delete it to have it written again") from None
         self._check_data(result, written)
         if any(before[name] != value for name, value in self.flags.items() if name not in EXECUTION_FLAGS):
+            return False
+        if written.get("iterations") != self.flags[self.iterations_flag]:  # --train=False of a run that was cut short
             return False
         print(f"{result}: finished before; --train=False evaluates it again", flush=True)
         return True

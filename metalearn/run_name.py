@@ -27,12 +27,14 @@ def run_name(start, name_flags, iterations_flag=None):
     """
     given = _given_after_flagfile(sys.argv[1:])
     if given is not None and "tag" not in given:
-        tagged = dict(re.findall(r"(?:^|\.)([a-z]\w*)-(.*?)(?=\.[a-z]\w*-|$)", FLAGS.tag or ""))
+        parts = [part.partition("-") for part in re.split(r"\.(?=[a-z]\w*-)", FLAGS.tag or "")]
+        own = ["".join(part) for part in parts if part[0] not in FLAGS]  # words of a tag that was given
+        tagged = {name: value for name, _, value in parts if name in FLAGS}
         ignored = {*name_flags, iterations_flag, *EXECUTION_FLAGS, *_NAMED_OTHERWISE}
         for name in given & ({flag.name for flag in own_flags()} - ignored):
             if not name.startswith(EVALUATION_PREFIXES):
                 tagged[name] = _short(FLAGS[name].value)
-        FLAGS.tag = ".".join(f"{name}-{value}" for name, value in sorted(tagged.items())) or None
+        FLAGS.tag = ".".join(filter(None, [*own, *(f"{name}-{tagged[name]}" for name in sorted(tagged))])) or None
     parts = [start, *(f"{name}-{_short(FLAGS[name].value)}" for name in name_flags), FLAGS.tag]
     return ".".join(filter(None, parts))
 

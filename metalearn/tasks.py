@@ -55,4 +55,4 @@ class Learner(Protocol):
         [2]."""
 
     def predict(self, weights, batch, seed):
-        """(predictions [tasks, n, dim_y], the support set's error before adapting or None)."""
+        """(predictions [tasks, n, dim_y], the support sets' errors before adapting [tasks] or None)."""

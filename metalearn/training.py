@@ -258,7 +258,7 @@ class Trainer:
         objective, (predictions, pre_error) = self.learner.objective, self.predict(weights, batch, seed)
         row[f"metaval_{objective.name}"] = float(np.mean(objective.error(predictions, batch.query_y)))
         if pre_error is not None:
-            row[f"metaval_pre_{objective.name}"] = float(pre_error)
+            row[f"metaval_pre_{objective.name}"] = float(np.mean(pre_error))
         if rho := tf.nest.flatten([part.rho for part in weights.values()]):
             row["metatrain_untransformed_scale"] = float(np.mean(np.concatenate([r.numpy().ravel() for r in rho])))
         folder.record(row, self.tags)

@@ -173,9 +173,8 @@ def figure5(runs, path):
         steps = [int(step) for step in trials[0][by_steps]]
         errors = np.array([[trial[by_steps][str(step)] for step in steps] for trial in trials])
         means[row["preset"], row["shots"], row["method"]] = dict(zip(steps, errors.mean(axis=0), strict=True))
-        axis.errorbar(
-            steps, errors.mean(axis=0), errors.std(axis=0), label=row["method"], marker="o", markersize=3, capsize=2
-        )
+        deviations = [results.std(at_step) or 0.0 for at_step in errors.T]
+        axis.errorbar(steps, errors.mean(axis=0), deviations, label=row["method"], marker="o", markersize=3, capsize=2)
     for (_, shots), axis in panels.items():
         for label, curve in paper.FIGURE5.items() if shots == 5 else ():
             axis.plot(list(curve), list(curve.values()), "x:", color="grey", label=f"the paper's {label}")

@@ -91,7 +91,9 @@ class SinusoidTasks:
 
     def _evaluation_points(self, seed, tasks):
         """u and noise of y of the support points and of the query points of `tasks`: four arrays [n, points]."""
-        rng, points = np.random.default_rng(seed), self.test_points
+        points = self.test_points
+        # The amplitudes are the first numbers of the same stream: with one point for each task u would tell A.
+        rng = np.random.default_rng(seed if points.shots > 1 else [seed, 1])
         support, query = (len(tasks), points.shots), (len(tasks), points.query_size)
         support_u, support_noise = rng.uniform(*U_RANGE, support), rng.normal(0.0, points.support_noise, support)
         query_noise = rng.normal(0.0, points.query_noise, query)

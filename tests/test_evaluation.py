@@ -35,7 +35,7 @@ def test_predictions_of_several_draws_are_averaged_before_the_error(split):
     """Draws that are off by +3, +1, -1, -3 have an average without error, though each has one."""
 
     def predict(batch, seed):
-        return tf.constant(batch.query_y) + 3.0 - 2.0 * tf.cast(seed[1], tf.float32), tf.constant(7.0)
+        return tf.constant(batch.query_y) + 3.0 - 2.0 * tf.cast(seed[1], tf.float32), tf.fill([4], 7.0)
 
     errors, pre_mse, _ = evaluate(SQUARED_ERROR, predict, split, **SETTINGS)
     np.testing.assert_allclose(errors, np.zeros(5), atol=1e-9)
@@ -44,12 +44,21 @@ def test_predictions_of_several_draws_are_averaged_before_the_error(split):
     np.testing.assert_allclose(errors, np.full(5, 9.0), rtol=1e-5)
 
 
+def test_each_task_counts_the_same_in_the_error_before_adapting(split):
+    """Five objects in batches of four: the last batch is filled up with three of them once more."""
+
+    def predict(batch, seed):
+        return tf.zeros(batch.query_y.shape), tf.constant(batch.support_y[:, 0, -1])  # each object's own number
+
+    assert evaluate(SQUARED_ERROR, predict, split, **SETTINGS | {"episodes": 1}).pre_error == pytest.approx(2.0)
+
+
 def test_names_error_and_average_are_the_objective_s(split):
     def largest(predictions, labels):
         return tf.reduce_max(tf.abs(predictions - labels), axis=[-2, -1])
 
     def predict(batch, seed):
-        return tf.constant(batch.query_y) + tf.cast(seed[1], tf.float32), tf.constant(7.0)
+        return tf.constant(batch.query_y) + tf.cast(seed[1], tf.float32), tf.fill([4], 7.0)
 
     objective = Objective("gap", None, largest, average=lambda predictions: predictions[2])
     numbers = protocol(objective, predict, split, split, **SETTINGS)

@@ -8,6 +8,7 @@ import pytest
 from test_summarize import write_run
 
 from metalearn import kept, results
+from metalearn.cli import UserError
 from pose_code import paper
 
 REPO = Path(__file__).resolve().parents[1]
@@ -24,6 +25,16 @@ def test_an_absolute_path_is_cut_to_the_end_that_tells_things_apart(path, end):
     cut = kept.without_machine(result)
     assert cut["flags"] == {"data_dir": end, "beta": 0.1}
     assert cut["command"].split()[1:3] == [f"--data_dir={end}", "--beta=0.1"]
+
+
+def test_runs_of_one_name_are_not_kept_over_each_other(tmp_path):
+    for folder, error in (("float32", 1.0), ("bfloat16", 2.0)):
+        write_run(tmp_path / folder, "np_bbb.beta-0", 1, error, "np_bbb")
+    with pytest.raises(
+        UserError, match=r"--keep=.*: 2 runs are named np_bbb\.beta-0\.trial-1; keep those of one folder"
+    ):
+        kept.keep(results.load_results([tmp_path], paper), tmp_path / "kept")
+    assert not (tmp_path / "kept").exists()
 
 
 def test_kept_runs_make_the_same_table(tmp_path):

@@ -45,3 +45,13 @@ def test_the_flags_of_a_run_lead_to_its_folder_and_a_further_change_to_another(m
     own.write_text("--dim_w=10\n--rho_lr=0.002\n--tag=dim_w-10.rho_lr-0.002\n")
     assert name(monkeypatch, f"--flagfile={own}") == f"{UPSTREAM}.dim_w-10.rho_lr-0.002"
     assert name(monkeypatch, f"--flagfile={own}", "--dim_w=12") == f"{UPSTREAM}.dim_w-12.rho_lr-0.002"
+
+
+@pytest.mark.parametrize("tag", ["long", "h", "adapted-decay-long", "mine.v2"])
+def test_a_tag_of_one_s_own_stays_in_the_name(tag, monkeypatch, tmp_path):
+    own = tmp_path / "flags.cfg"
+    own.write_text(f"--dim_w=10\n--tag={tag}\n")
+    assert name(monkeypatch, f"--flagfile={own}") == name(monkeypatch, f"--flagfile={own}", "--train=False")
+    assert name(monkeypatch, f"--flagfile={own}") == f"{UPSTREAM}.{tag}"
+    own.write_text(f"--dim_w=10\n--rho_lr=0.002\n--tag={tag}.rho_lr-0.002\n")
+    assert name(monkeypatch, f"--flagfile={own}", "--dim_w=12") == f"{UPSTREAM}.{tag}.dim_w-12.rho_lr-0.002"

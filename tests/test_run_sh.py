@@ -85,11 +85,13 @@ def test_table2_is_every_trial_of_every_row_in_the_preset_s_settings_and_then_it
 
 
 def test_trial_t_trains_on_split_t_unless_splits_are_fixed(run):
-    runs, _ = run("table3", TRIALS="2")
+    runs, commands = run("table3", TRIALS="2")
     assert {(words[1], words[-1]) for words in runs} == {
         (f"--data_dir=DATA/split-{trial}", f"--trial={trial}") for trial in (1, 2)
     }
-    runs, _ = run("table3", TRIALS="2", SPLITS="fixed")
+    assert "/tables/table3-paper --" in commands[-1]
+    runs, commands = run("table3", TRIALS="2", SPLITS="fixed")
+    assert "/tables/table3-paper-fixed --" in commands[-1]
     assert {words[1] for words in runs} == {"--data_dir=DATA"} and len(runs) == 8
     assert {words[2] for words in runs} == {"--logdir=DATA/logs/paper-fixed"}  # a run keeps to its data
     refused = run("table3", check=False, TRIALS="3")
@@ -314,7 +316,7 @@ def test_figure10_is_maml_and_mr_maml_at_each_beta_on_mutually_exclusive_tasks(r
     runs, commands = run("figure10", WORK_DIR=str(tmp_path / "w"), BETAS="1e-6 1e-5", PRESET="small")
     assert all("--mutually_exclusive" in words for words in runs)
     assert [[word for word in words if "beta" in word] for words in runs] == [[], ["--beta=1e-6"], ["--beta=1e-5"]]
-    assert "--figure10=" in commands[-1]
+    assert "--against=beta --figure=" in commands[-1]
 
 
 @pytest.mark.parametrize("variables, message", [

@@ -8,17 +8,19 @@ import sys
 import numpy as np
 import pytest
 
+from classification import paper as class_paper
 from metalearn import figures, results
 from metalearn.cli import UserError
 from pose_code import paper
 
 
-def write_run(folder, name, trial, mse, method, iterations=1000, curve=True, **flags):
+def write_run(folder, name, trial, mse, method, iterations=1000, curve=True, error="mse", **flags):
     run = folder / f"{name}.trial-{trial}"
     run.mkdir(parents=True)
     result = {
-        "method": method, "trial": trial, "iterations": iterations, "meta_test_mse": mse, "meta_train_mse": 1.0,
-        "shuffled_support_mse": 8.0, "per_object": [mse - 1, mse + 1], "flags": flags, "wall_time_s": 60.0,
+        "method": method, "trial": trial, "iterations": iterations, f"meta_test_{error}": mse,
+        f"meta_train_{error}": 1.0, f"shuffled_support_{error}": 8.0, "per_object": [mse - 1, mse + 1],
+        "flags": flags, "wall_time_s": 60.0,
     }  # fmt: skip
     (run / "result.json").write_text(json.dumps(result))
     (run / "flags.cfg").write_text("")
@@ -130,6 +132,7 @@ def test_the_error_against_the_number_of_support_views_is_drawn_for_runs_that_ha
     assert figures.draw_shots(runs) is None and results.by_shots(runs[:1]) == {}
     for run, error in zip(runs, (4.0, 5.0, 6.0, 7.0), strict=False):
         run["others"] = {"30_shots": {"meta_test_mse": error - 1}, "label_noise_quarters": {"meta_test_mse": 9.0}}
+        run["others"]["15_shots"] = {"meta_test_mse": run["test"]}  # its own, which is not to be counted twice
         run["flags"]["update_batch_size"] = 15
     first = results.group(runs)[0][1]
     found = results.by_shots(first)
@@ -168,6 +171,46 @@ def test_error_against_a_flag_is_drawn(logdir, tmp_path):
     assert dict(of_the_paper.get_xydata()) == {0: 4.63, 1e-4: 2.75, 1e-3: 2.93, 1e-2: 2.55, 0.1: 2.27, 1: 5.01}
     with pytest.raises(UserError, match=r"--against=beta: .*np_bbb.* has no such flag"):
         against_beta(logdir)
+    for value in ("glorot", None, True):
+        write_run(tmp_path / f"{value}", "maml_bbb", 1, 4.0, "maml_bbb", beta=value)
+        with pytest.raises(UserError, match=rf"--against=beta: .* has {value!r}; give a flag that is a number"):
+            against_beta(tmp_path / f"{value}")
+
+
+def test_figure_10_has_maml_as_a_level_whatever_the_task_and_the_number_of_trials(tmp_path):
+    for ways, folder in ((20, "omniglot"), (5, "mini_imagenet")):
+        used = {"ways": ways, "update_batch_size": 1, "mutually_exclusive": True}
+        for trial, beta, accuracy in ((1, 1e-6, 80.0), (2, 1e-6, 82.0), (1, 1e-5, 70.0), (1, 0.0, 60.0)):
+            name, method = f"class_maml_weights.beta-{beta:g}", "class_maml_weights"
+            write_run(tmp_path / folder, name, trial, accuracy, method, error="accuracy", beta=beta, **used)
+        write_run(tmp_path / folder, "class_maml_none", 1, 50.0, "class_maml_none", error="accuracy", beta=1e-5, **used)
+        runs = results.against(results.load_results([tmp_path / folder], class_paper), "beta", class_paper)
+        (axis,) = figures.draw_against(runs, "beta").axes
+        (held_out,) = [bars for bars in axis.containers if bars.get_label() == "held-out tasks"]
+        np.testing.assert_allclose(held_out.lines[0].get_xydata(), [[0, 60], [1e-6, 81], [1e-5, 70]])
+        lines = {line.get_label(): line.get_ydata() for line in axis.lines}
+        assert list(lines["MAML, mutually exclusive"]) == [50, 50] and axis.get_title().startswith("MR-MAML (W)")
+        assert ("the paper" in lines) == ("MAML, mutually exclusive, the paper" in lines) == (ways == 20)
+
+
+def test_curves_show_every_held_out_error_and_name_a_damaged_file(tmp_path):
+    write_run(tmp_path, "np_vanilla", 1, 9.0, "np_vanilla", weight_decay=False)
+    curve = tmp_path / "np_vanilla.trial-1" / "curve.csv"
+    curve.write_text("iteration,metatrain_mse,metaval_mse\n10,8,9\n20,4,18\n30,2,21\n")
+    runs = results.load_results([tmp_path], paper)
+    (axis,) = figures.draw_curves(runs).axes
+    assert axis.get_ylim()[1] > max(figures.running_mean([9, 18, 21])) > 1.56 * 100 / 12
+    curve.write_text(curve.read_text() + "40,1")
+    with pytest.raises(UserError, match=r"np_vanilla\.trial-1/curve\.csv: damaged"):
+        figures.draw_curves(runs)
+
+
+def test_the_table_s_picture_averages_the_same_objects_only(tmp_path):
+    for trial, split in ((1, 1), (2, 1), (3, 2)):
+        write_run(tmp_path, "np_bbb", trial, float(trial), "np_bbb", data_dir=f"/data/cars/split-{split}")
+    (axis,) = figures.draw_table(results.load_results([tmp_path], paper)).axes
+    (points,) = [line for line in axis.lines if line.get_marker() == "." and len(line.get_ydata()) > 1]
+    assert sorted(points.get_ydata()) == [0.5, 2.0, 2.5, 4.0]  # 0, 2 and 1, 3 of split 1; 2, 4 of split 2
 
 
 def test_runs_that_differ_in_more_than_the_flag_are_refused_unless_it_is_named(tmp_path):
