@@ -65,8 +65,10 @@ def draw_curves(runs):
                     continue
                 values = [row[column] for row in curve]
                 axis.plot(iterations, values, color=color, linewidth=0.4, alpha=0.4)
-                axis.plot(iterations, means := running_mean(values), color=color, label=None if i else text)
-            largest = max([largest, *filter(math.isfinite, means)])  # the last column's
+                means = running_mean(values)
+                axis.plot(iterations, means, color=color, label=None if i else text)
+                if column.startswith("metaval"):
+                    largest = max([largest, *filter(math.isfinite, means)])
         axis.set(title=_title(trials[0]), xlabel="iteration")
         _draw_chance(axis, trials[0]["objective"].chance, largest)
     for axis in axes[:, 0]:
