@@ -37,6 +37,11 @@ for name in $METHODS; do  # a typing error would train nothing
     die "METHODS: no method $name; give some of $ALL_METHODS (table4: $CLASS_METHODS), with blanks between"
 done
 
+for name in TRIALS JOBS; do  # empty TRIALS: each list's own number
+  [[ -z ${!name} && $name == TRIALS || ${!name} =~ ^[1-9][0-9]*$ ]] || die "$name=${!name}: give a number from 1 on"
+done
+[[ $SPLITS == trial || $SPLITS == fixed ]] || die "SPLITS=$SPLITS: give trial or fixed"
+
 preset() {  # METHOD: refuse a PRESET that lacks it
   [[ -f $P/$1.cfg ]] || die "PRESET=$PRESET: there is no $P/$1.cfg; give one of $(cd presets && dirname */"$1.cfg" | xargs)"
 }
@@ -116,10 +121,11 @@ table() {  # NAME KEYS FLAGS...: train the list on standard input and write its 
 }
 
 figure() {  # NAME FLAG,... FOLDER,... METHOD,... FLAGS...: train the list on standard input; error against the first FLAG
+  local drawn=${METHODS:-$4}
   train_list "$1" "${@:5}"
   dry "${@:5}" && return
   mkdir -p "$(logs)" "$(logs)-$1"
-  $PY -m pose_code.summarize --logdir="$3" --methods="$4" --against="$2" --figure="$(out "$1").png" --out="$(out "$1")"
+  $PY -m pose_code.summarize --logdir="$3" --methods="${drawn// /,}" --against="$2" --figure="$(out "$1").png" --out="$(out "$1")"
 }
 
 classes() {  # the classes of DATA in CLASS_DIR, and TRIALS, SHOTS and P, the presets, of the classification tables

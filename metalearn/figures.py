@@ -186,7 +186,7 @@ def draw_shots(runs):
 
 def _title(run):
     """A run's label and, on lines below it, what tells it from others of that label."""
-    return "\n".join([run["label"], *textwrap.wrap(run["settings"], 28)])
+    return "\n".join([run["label"], *textwrap.wrap(run["settings"], 28, break_on_hyphens=False)])
 
 
 def _first(by_value):

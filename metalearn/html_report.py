@@ -3,6 +3,7 @@
 import base64
 import html
 import io
+import re
 import zipfile
 
 import numpy as np
@@ -11,6 +12,7 @@ from PIL import Image
 from metalearn import figures, results
 from metalearn.cli import UserError
 from metalearn.files import atomic_path
+from metalearn.settings import flag_text
 
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
@@ -58,9 +60,15 @@ def _table(runs):
     columns = results.columns(rows, runs[0])
     lines = ["<table><tr>" + "".join(f"<th>{html.escape(title)}</th>" for title, _ in columns) + "</tr>"]
     for row in rows:
-        lines.append("<tr>" + "".join(f"<td>{html.escape(cell(row))}</td>" for _, cell in columns) + "</tr>")
+        lines.append("<tr>" + "".join(f"<td>{_code(cell(row))}</td>" for _, cell in columns) + "</tr>")
     data = ", ".join(sorted({f"{row['data']}, preset {row['preset']}" for row in rows}))
-    return "\n".join([*lines, f"</table><p>Data: {html.escape(data)}.</p>"])
+    lines.append(f"</table><p>Data: {html.escape(data)}.</p>")
+    return "\n".join([*lines, *(f"<p>{_code(line.strip())}</p>" for line in results.differences(runs))])
+
+
+def _code(text):
+    """Markdown's `code` in HTML."""
+    return re.sub("`(.*?)`", r"<code>\1</code>", html.escape(text))
 
 
 def _by_shots(runs):
@@ -121,8 +129,8 @@ def picture(image):
 
 def _settings(name, trials):
     first = trials[0]
-    used = {flag: value for flag, value in first["flags"].items() if flag not in ("trial", "logdir")}
-    cells = " ".join(f"<code>--{html.escape(f'{flag}={value}')}</code>" for flag, value in used.items())
+    used = [(flag, value) for flag, value in first["flags"].items() if flag not in ("trial", "logdir")]
+    cells = " ".join(f"<code>{html.escape(flag_text(*flag))}</code>" for flag in used if flag[1] is not None)
     command = f"<p><code>{html.escape(first.get('command', ''))}</code></p>"
     summary = f"{html.escape(first['label'])}, {len(trials)} trials: {html.escape(name)}"
     return f"<details><summary>{summary}</summary>{command}<p>{cells}</p></details>"

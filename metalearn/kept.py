@@ -32,14 +32,19 @@ def keep(results, folder):
 
 
 def without_machine(result):
-    """The result with every absolute path in its flags and command cut to its end, which still tells data sets, splits
+    """The result with every absolute path in its flags and commands cut to its end, which still tells data sets, splits
     and scripts apart."""
     used = {name: _end_of(value) if isinstance(value, str) else value for name, value in result["flags"].items()}
+    commands = {name: _cut_command(result.get(name, "")) for name in ("command", "evaluated_with") if name in result}
+    return result | {"flags": used} | commands
+
+
+def _cut_command(command):
     words = []
-    for word in shlex.split(result.get("command", "")):
+    for word in shlex.split(command):
         name, equals, value = word.rpartition("=") if word.startswith("--") else ("", "", word)
         words.append(name + equals + _end_of(value))
-    return result | {"flags": used, "command": shlex.join(words)}
+    return shlex.join(words)
 
 
 def _end_of(text):

@@ -183,7 +183,8 @@ def _all_have(trials, name):
 
 
 def by_shots(trials):
-    """{K: errors of the trials} of runs that were evaluated at several numbers of support points, else {}."""
+    """{K: errors of the trials} of runs that were evaluated at several numbers of support points, else {}; those that
+    all trials have."""
     error, found = f"meta_test_{trials[0]['objective'].name}", collections.defaultdict(list)
     for trial in trials:
         others = {name: numbers for name, numbers in trial.get("others", {}).items() if name.endswith("_shots")}
@@ -193,7 +194,8 @@ def by_shots(trials):
                 found[int(number)].append(numbers[error])
         if others:
             found[shots(trial["flags"])].append(trial["test"])
-    return {number: found[number] for number in sorted(found)} if len(found) > 1 else {}
+    found = {number: found[number] for number in sorted(found) if len(found[number]) == len(trials)}
+    return found if len(found) > 1 else {}
 
 
 def mean_std(mean, std):

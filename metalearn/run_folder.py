@@ -20,7 +20,7 @@ from absl import flags
 from metalearn import checkpoints
 from metalearn.cli import UserError
 from metalearn.files import atomic_path
-from metalearn.settings import EXECUTION_FLAGS
+from metalearn.settings import EXECUTION_FLAGS, MORE_NUMBERS
 
 FLAGS = flags.FLAGS
 
@@ -114,7 +114,9 @@ class RunFolder:
         except (ValueError, KeyError, TypeError) as error:
             raise UserError(f"{result}: damaged ({error!r}); delete it to have it written again") from None
         self._check_data(result, written)
-        if any(before[name] != value for name, value in self.flags.items() if name not in EXECUTION_FLAGS):
+        # Not asked for, they do not make an evaluation that has them another.
+        more = {name for name in MORE_NUMBERS & set(self.flags) if not self.flags[name] or self.flags[name] == "none"}
+        if any(before[name] != value for name, value in self.flags.items() if name not in EXECUTION_FLAGS | more):
             return False
         if written.get("iterations") != self.flags[self.iterations_flag]:  # --train=False of a run that was cut short
             return False
@@ -164,10 +166,14 @@ class RunFolder:
             np.savez_compressed(temporary, **arrays)
 
     def write_result(self, numbers, error):
-        """numbers: of evaluation.protocol; error: the name of its error."""
+        """numbers: of evaluation.protocol; error: the name of its error. After an evaluation (--train=False) the file
+        still has the command that trained."""
+        command = {"command": shlex.join(["python", *sys.argv])}
+        if not FLAGS.train and (earlier := _command_of(self.folder / "result.json")):
+            command = {"command": earlier, "evaluated_with": command["command"]}
         result = {
             "method": self.method, "trial": self.number, "iterations": self.step, **numbers, "flags": self.flags,
-            "data": self.data, "script": _script(), "command": shlex.join(["python", *sys.argv]),
+            "data": self.data, "script": _script(), **command,
             "versions": versions(), "wall_time_s": self.seconds,
         }  # fmt: skip
         write_text(self.folder / "result.json", json.dumps(result, indent=1) + "\n")
@@ -178,6 +184,14 @@ class RunFolder:
             f"-> {self.folder / 'result.json'}",
             flush=True,
         )
+
+
+def _command_of(result):
+    """The command of a result.json; None where there is none."""
+    try:
+        return json.loads(result.read_text(encoding="utf-8")).get("command")
+    except (OSError, ValueError, AttributeError):
+        return None
 
 
 def recorded_flag(folder, name):

@@ -9,14 +9,21 @@ EXECUTION_FLAGS = {
     "logdir", "summary_every", "checkpoint_every", "steps_per_call", "num_threads", "inner_loop",
     "strategy", "num_replicas", "checkpoint_inner_steps", "conv", "datasource", "extra", "tag", "allow_new_data",
 }  # fmt: skip
+# With these an evaluation has more numbers, and the same others.
+MORE_NUMBERS = {"eval_shots", "eval_label_noise"}
 # Flags by which trials of one run differ; their data are of any split.
 _TRIAL_FLAGS = {"trial", "num_trials", "seed", "data_seed", "data_dir"}
-_MOST_SHOWN = 4  # runs that differ in more flags are of different presets: their folders say it shorter
+_MOST_SHOWN = 4  # runs that differ in more flags show those in which they are not like most
 
 
 def value_text(value):
     """A flag's value as a run's name and a command line have it."""
     return f"{value:g}" if isinstance(value, float) else ",".join(value) if isinstance(value, list) else str(value)
+
+
+def flag_text(name, value):
+    """A flag as a command line has it."""
+    return f"--{'' if value else 'no'}{name}" if isinstance(value, bool) else f"--{name}={value_text(value)}"
 
 
 def data_name(used):
@@ -27,14 +34,12 @@ def data_name(used):
 
 def differing(flags_of_runs):
     """Names of the settings in which runs differ, of those that all have. flags_of_runs: [dict name -> value]."""
-    names = sorted(set.intersection(*map(set, flags_of_runs)) - EXECUTION_FLAGS - _TRIAL_FLAGS)
-    names = [name for name in names if any(used[name] != flags_of_runs[0][name] for used in flags_of_runs)]
-    return names + ["data_dir"] * (len({data_name(used) for used in flags_of_runs}) > 1)
+    return _differing([_settings(used) for used in flags_of_runs], set.intersection)
 
 
 def tell_apart(groups):
-    """For each of the groups of results.group what tells it from others of the same label: "" where there are none, the
-    flags in which they differ, or its folder where those are too many, or none."""
+    """For each of the groups of results.group what tells it from others of the same label: "" where there are none or
+    it is as most are, the flags in which they differ, or its folder where these are the same for two."""
     by_label = collections.defaultdict(list)
     for i, (_, trials) in enumerate(groups):
         by_label[trials[0]["label"]].append(i)
@@ -43,15 +48,31 @@ def tell_apart(groups):
         if len(places) == 1:
             continue
         first = [groups[i][1][0] for i in places]  # trial of each
-        names = differing([run["flags"] for run in first])
-        shown = [" ".join(_as_flag(name, run["flags"]) for name in names) for run in first]
-        if len(names) > _MOST_SHOWN or len(set(shown)) < len(shown):
-            shown = [f"{run['folder'].parent.name}/{groups[i][0]}" for i, run in zip(places, first, strict=True)]
-        for i, text in zip(places, shown, strict=True):
-            texts[i] = text
+        settings = [_settings(run["flags"]) for run in first]
+        shown = _texts(settings, _differing(settings, set.intersection))
+        if len(set(shown)) < len(shown):  # flags that some have, from before the others had them
+            shown = _texts(settings, _differing(settings, set.union))
+        for i, run, text in zip(places, first, shown, strict=True):
+            texts[i] = text if shown.count(text) == 1 else f"{run['folder'].parent.name}/{groups[i][0]}"
     return texts
 
 
-def _as_flag(name, used):
-    value = data_name(used) if name == "data_dir" else used[name]
-    return f"--{'' if value else 'no'}{name}" if isinstance(value, bool) else f"--{name}={value_text(value)}"
+def _settings(used):
+    """The flags that say something of a run's numbers, the data by their name."""
+    names = used.keys() - EXECUTION_FLAGS - MORE_NUMBERS - _TRIAL_FLAGS
+    return {name: used[name] for name in sorted(names)} | {"data_dir": data_name(used)}
+
+
+def _differing(settings, of):
+    """Names of the flags in which they differ, of those that all (`of` set.intersection) or some (set.union) have."""
+    names = sorted(of(*map(set, settings)))
+    return [name for name in names if any(used.get(name) != settings[0].get(name) for used in settings)]
+
+
+def _texts(settings, names):
+    usual = {}
+    if len(names) > _MOST_SHOWN:
+        values = {name: [used.get(name) for used in settings] for name in names}
+        usual = {name: max(values[name], key=values[name].count) for name in names}
+    shown = ([name for name in names if name in used and usual.get(name, usual) != used[name]] for used in settings)
+    return [" ".join(flag_text(name, used[name]) for name in own) for used, own in zip(settings, shown, strict=True)]

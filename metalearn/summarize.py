@@ -6,7 +6,7 @@ from pathlib import Path
 
 from absl import flags
 
-from metalearn import figures, kept, results
+from metalearn import figures, kept, results, settings
 from metalearn.cli import UserError
 
 FLAGS = flags.FLAGS
@@ -36,11 +36,17 @@ def run(paper, write_html):
             raise UserError(
                 f"--methods: no method {', '.join(sorted(unknown))}; give some of {', '.join(paper.METHODS)}"
             )
+        left_out = sorted({run["key"] for run in runs} - set(FLAGS.methods))
         runs = [run for run in runs if run["key"] in FLAGS.methods]
         if not runs:
             raise UserError(f"--methods={','.join(FLAGS.methods)}: no run of these below the folders of --logdir")
+        if left_out:
+            print(f"left out by --methods: {', '.join(left_out)}", file=sys.stderr)
     if FLAGS.against:
         runs = results.against(runs, FLAGS.against[0], paper)
+    for name, trials in results.group(runs):
+        if names := settings.differing([trial["flags"] for trial in trials]):
+            print(f"warning: the trials of {name} differ in --{', --'.join(names)}", file=sys.stderr)
     rows = results.table(runs)
     text = results.markdown(runs)
     print(text)

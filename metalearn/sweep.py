@@ -140,9 +140,11 @@ def estimate(commands, jobs):
     num_threads = _share_of_cores(jobs)
     for argv in commands:
         print(shlex.join(["python", "-m", *argv, f"--num_threads={num_threads}"]))
-    kinds = collections.Counter(tuple(flag for flag in argv if not flag.startswith("--trial=")) for argv in commands)
+    kinds = {}
+    for argv in commands:
+        kinds.setdefault(kind_of(argv), []).append(argv)
     hours = 0.0
-    for argv, number in kinds.items():  # trials take the same time
+    for argv, number in ((same[0], len(same)) for same in kinds.values()):
         seconds, iterations = _time_steps(argv, num_threads)
         total = number * iterations * seconds / 3600
         print(f"{argv[0]}: {seconds:.3g} s per step, {iterations:,} steps, {number} runs: {total:.1f} h", flush=True)
@@ -153,8 +155,14 @@ def estimate(commands, jobs):
     )
 
 
+def kind_of(argv):
+    """What the trials of a run, each on its split of the data, have in common: they take the same time."""
+    return tuple(word for word in argv if not word.startswith(("--trial=", "--data_dir=", "--data_seed=")))
+
+
 def _time_steps(argv, num_threads):
-    """(seconds per step, steps of the run): the run itself, stopped after some seconds, in a folder that goes away."""
+    """(seconds per step, steps of the run): the run itself, stopped after some seconds, in a folder that goes away. Of
+    a run that ends before: with what it takes to start and evaluate."""
     with tempfile.TemporaryDirectory() as folder:
         command = [
             sys.executable,
@@ -167,7 +175,7 @@ def _time_steps(argv, num_threads):
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=_end_with_parent
         )
-        begun, lines = None, []
+        begun, lines, started = None, [], time.monotonic()
         try:
             for line in process.stdout:
                 lines.append(line)
@@ -181,6 +189,8 @@ def _time_steps(argv, num_threads):
         finally:
             process.kill()
             process.wait()
+    if begun is not None:
+        return (time.monotonic() - started) / iterations, iterations
     error = next((line for line in lines if line.startswith("error: ")), lines[-1] if lines else "no output")
     raise UserError(f"{shlex.join(argv)}: ended before it could be timed: {error.removeprefix('error: ')}")
 

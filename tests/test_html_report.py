@@ -43,6 +43,18 @@ def test_it_has_every_part_and_needs_no_other_file(logdir, tmp_path):
     assert not re.search(r"(src|href)=.(?!data:)", page)
 
 
+def test_it_has_the_intervals_under_the_table_and_its_flags_as_code(logdir, tmp_path):
+    write_run(logdir, "np_vanilla", 1, 9.0, "np_vanilla", data_dir="/data/<pascal>")
+    write_run(
+        logdir, "np_bbb.beta-1", 1, 5.0, "np_bbb", beta=1.0, layers=["9", "9"], data_dir="/data/<pascal>", tag=None
+    )
+    pose_report.write(tmp_path / "report.html", results.load_results([logdir], paper))
+    page = (tmp_path / "report.html").read_text()
+    assert "<p>MR-CNP (W) <code>--beta=1 --layers=9,9</code> is 4.00 below CNP: 95 % interval 4.00 to 4.00 over" in page
+    assert "<td>MR-CNP (W) <code>--beta=1 --layers=9,9</code></td>" in page and "--tag" not in page
+    assert "<code>--beta=1</code> <code>--layers=9,9</code>" in page
+
+
 def test_a_damaged_examples_file_is_named(logdir, tmp_path):
     (logdir / "np_bbb.beta-0.001.trial-1/examples.npz").write_bytes(b"PK")
     with pytest.raises(UserError, match=r"trial-1/examples\.npz: damaged"):

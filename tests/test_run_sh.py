@@ -323,6 +323,10 @@ def test_figure10_is_maml_and_mr_maml_at_each_beta_on_mutually_exclusive_tasks(r
     ({"DATA": "mnist"}, "DATA=mnist: give fonts, omniglot or mini_imagenet"),
     ({"DATA": "mini_imagenet"}, "SOURCE_DIR: give MiniImagenet's folder"),
     ({"PRESET": "tiny"}, "PRESET=tiny: there is no presets/classification/tiny"),
+    ({"TRIALS": "two"}, "TRIALS=two: give a number from 1 on"),
+    ({"TRIALS": "0"}, "TRIALS=0: give a number from 1 on"),
+    ({"JOBS": "x"}, "JOBS=x: give a number from 1 on"),
+    ({"SPLITS": "fixd"}, "SPLITS=fixd: give trial or fixed"),
 ])  # fmt: skip
 def test_table4_says_in_a_line_what_it_cannot_do(variables, message, run, tmp_path):
     done = run("table4", check=False, WORK_DIR=str(tmp_path / "w"), **variables)

@@ -70,12 +70,35 @@ def test_rows_of_one_method_are_told_apart_by_the_flags_in_which_they_differ(tmp
     assert bars == panels == [*(f"MR-MAML (W)\n{text}" for text in expected[:3]), "MR-CNP (W)"]
 
 
-def test_runs_of_two_presets_are_told_apart_by_their_folders(tmp_path):
-    for folder, number in (("small", 1), ("paper", 2)):
-        others = {name: number for name in ("dim_im", "dim_w", "num_filters", "num_updates", "update_batch_size")}
-        write_run(tmp_path / folder, "maml_bbb.beta-0", 1, 5.0, "maml_bbb", beta=0.0, **others)
+def test_runs_that_differ_in_no_flag_are_told_apart_by_their_folders(tmp_path):
+    for folder in ("before", "after"):
+        write_run(tmp_path / folder, "maml_bbb.beta-0", 1, 5.0, "maml_bbb", beta=0.0)
+    write_run(tmp_path / "after", "maml_bbb.beta-1", 1, 5.0, "maml_bbb", beta=1.0)
     rows = results.table(results.load_results([tmp_path], paper))
-    assert [row["settings"] for row in rows] == ["paper/maml_bbb.beta-0", "small/maml_bbb.beta-0"]
+    assert [row["settings"] for row in rows] == ["after/maml_bbb.beta-0", "before/maml_bbb.beta-0", "--beta=1"]
+
+
+def test_of_many_ablations_each_row_shows_its_own(tmp_path):
+    base = {"dim_w": 20, "update_lr": 0.001, "init": "released", "theta_per": "meta_batch", "num_theta_samples": 5}
+    changes = [{}, {"dim_w": 10}, {"update_lr": 0.01}, {"init": "glorot"}, {"theta_per": "set"}]
+    changes += [{"num_theta_samples": 1, "init": "glorot"}, {"free_nats": 100.0}]  # the last a flag that is new
+    for i, change in enumerate(changes):
+        asked = {"eval_shots": [str(i)], "eval_label_noise": "uniform" if i else "none"}  # no number of the table
+        write_run(tmp_path, f"np_bbb.{i}", 1, 5.0, "np_bbb", **base | change | asked)
+    assert [row["settings"] for row in results.table(results.load_results([tmp_path], paper))] == [
+        "", "--dim_w=10", "--update_lr=0.01", "--init=glorot", "--theta_per=set", "--init=glorot --num_theta_samples=1",
+        "--free_nats=100",
+    ]  # fmt: skip
+
+
+def test_the_command_says_what_it_leaves_out_and_where_trials_differ(tmp_path):
+    for trial, episodes in ((1, 10), (2, 3)):
+        write_run(tmp_path, "np_bbb", trial, 5.0, "np_bbb", eval_episodes=episodes)
+    write_run(tmp_path, "np_vanilla", 1, 5.0, "np_vanilla", weight_decay=True)
+    command = [sys.executable, "-m", "pose_code.summarize", f"--logdir={tmp_path}", "--methods=np_bbb"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stderr.splitlines()
+    assert said[0] == "left out by --methods: np_vanilla+wd"
+    assert said[1] == "warning: the trials of np_bbb differ in --eval_episodes"
 
 
 def test_an_adapted_encoder_is_a_row_of_its_own_compared_with_the_same_run_without(tmp_path):
@@ -137,6 +160,9 @@ def test_the_error_against_the_number_of_support_views_is_drawn_for_runs_that_ha
     first = results.group(runs)[0][1]
     found = results.by_shots(first)
     assert list(found) == [15, 30] and found[15] == [trial["test"] for trial in first]
+    two_trials = results.group(runs)[-1][1]
+    two_trials[0]["others"]["50_shots"] = {"meta_test_mse": 1.0}  # the other trial has none
+    assert list(results.by_shots(two_trials)) == [15, 30] and len(results.by_shots(two_trials)[30]) == 2
     figures.save_figure(figures.draw_shots(runs), tmp_path / "shots.png")
     assert (tmp_path / "shots.png").read_bytes().startswith(b"\x89PNG")
 

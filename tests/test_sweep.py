@@ -107,6 +107,10 @@ def test_a_dry_run_prints_commands_and_hours_and_trains_nothing(tmp_path, monkey
     seconds, hours = float(printed[2].split()[1]), float(printed[3].split("about ")[1].split()[0])
     assert 0.01 <= seconds < 0.1 and hours == pytest.approx(seconds * 1e7 / 3600, rel=0.01)
     assert not steps(tmp_path)
+    on_splits = [[*argv, f"--data_dir=split-{trial}"] for trial, argv in enumerate(commands)]  # of the same kind
+    assert len({sweep.kind_of(argv) for argv in on_splits}) == 1 and sweep.kind_of(commands[0]) != commands[0]
+    sweep.estimate([shlex.split(line(tmp_path, 1, 30))], 1)  # shorter than what it is timed for
+    assert "30 steps, 1 runs" in capsys.readouterr().out
     with pytest.raises(sweep.UserError, match="ended before it could be timed: --broken=yes: as asked"):
         sweep.estimate([[*commands[0], "--broken=yes"]], 2)
 

@@ -108,7 +108,16 @@ def test_a_flagfile_replays_a_run_with_one_change_and_train_false_only_evaluates
     evaluated = run("np_bbb", data_dir, tmp_path, "--train=False", "--eval_episodes=3")
     assert evaluated.returncode == 0 and "iteration 1/" not in evaluated.stdout
     assert (folder / "checkpoint-final.npz").read_bytes() == before
-    assert json.loads((folder / "result.json").read_text())["flags"]["eval_episodes"] == 3
+    written = json.loads((folder / "result.json").read_text())
+    assert written["flags"]["eval_episodes"] == 3
+    assert written["command"] == result["command"] and "--train=False" in written["evaluated_with"]
+    more = ["--eval_shots=2", "--eval_label_noise=uniform", "--eval_episodes=3"]
+    assert run("np_bbb", data_dir, tmp_path, "--train=False", *more).returncode == 0
+    others = json.loads((folder / "result.json").read_text())["others"]
+    assert set(others) == {"2_shots", "label_noise_uniform"}  # which a list that does not ask for them leaves
+    assert "finished before" in run("np_bbb", data_dir, tmp_path, "--eval_episodes=3").stdout
+    assert "finished before" not in run("np_bbb", data_dir, tmp_path, *more[:1], *more[2:]).stdout
+    assert run("np_bbb", data_dir, tmp_path, "--train=False", "--eval_episodes=3").returncode == 0
     replay = run_script("pose_code", "np_bbb", f"--flagfile={folder / 'flags.cfg'}", "--beta=0.5")
     assert replay.returncode == 0, replay.stderr
     other = json.loads((tmp_path / "np_bbb.beta-0.5.update_lr-0.0005.trial-1" / "result.json").read_text())["flags"]
