@@ -331,3 +331,21 @@ def test_figure10_is_maml_and_mr_maml_at_each_beta_on_mutually_exclusive_tasks(r
 def test_table4_says_in_a_line_what_it_cannot_do(variables, message, run, tmp_path):
     done = run("table4", check=False, WORK_DIR=str(tmp_path / "w"), **variables)
     assert done.returncode == 1 and message in done.stderr.splitlines()[-1]
+
+
+def test_a_list_of_one_s_own_as_documented_is_a_command(run, tmp_path):
+    text = (REPO / "docs/extending.md").read_text()
+    (lines,) = re.findall(r"```bash\n(# MR-CNP\(W\) with other widths.*?)```", text, re.DOTALL)
+    (tmp_path / "a clone/experiments/mine.sh").write_text(lines)
+    runs, commands = run("mine", PRESET="small", TRIALS="2")
+    assert len(runs) == 8 and [words[-2] for words in runs[:4]][2:] == ["--dim_w=10", "--init=glorot"]
+    assert {words[1] for words in runs} == {"--data_dir=DATA/split-1", "--data_dir=DATA/split-2"}
+    assert "/tables/mine-small " in commands[-1] and commands[-1].endswith("--methods=np_vanilla,np_bbb")
+    assert "MR-CNP(W) with other widths and initial weights" in run("help", check=False).stdout
+
+
+def test_a_figure_of_some_methods_draws_these(run):
+    _, commands = run("figure2", PRESET="small", TRIALS="1", METHODS="np_bbb")
+    assert "--methods=np_bbb " in commands[-1]
+    _, commands = run("figure2", PRESET="small", TRIALS="1")
+    assert "--methods=np_bbb,maml_bbb " in commands[-1] or "--methods=maml_bbb,np_bbb " in commands[-1]
