@@ -80,7 +80,10 @@ class RunFolder:
         path, note = newest_checkpoint(self.folder)
         if path is None:
             if not FLAGS.train:
-                raise UserError(f"{self.folder}: no checkpoint to evaluate; train first, or check --logdir and --trial")
+                raise UserError(
+                    f"{self.folder}: no checkpoint to evaluate; train first, or check --logdir, --trial and the "
+                    "flags in its name"
+                )
             return
         iterations, before = self.flags[self.iterations_flag], _with_new_flags(note["flags"])
         if not FLAGS.train:

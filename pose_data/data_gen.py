@@ -41,7 +41,10 @@ def split_objects(folders, num_val_objects, seed, num_test_objects=0):
         held_out = f"--num_val_objects={num_val_objects}"
         if num_test_objects:
             held_out += f" and --num_test_objects={num_test_objects}"
-        raise UserError(f"{held_out}: there are {len(folders)} objects in all, and training needs some")
+        raise UserError(
+            f"{held_out}: there are {len(folders)} objects in all, and training needs some; hold out fewer, such as "
+            "bash run.sh data --num_val_objects=1, and give the tables SPLITS=fixed"
+        )
     order = np.random.default_rng(seed).permutation(len(folders))
     parts = order[num_held_out:], order[num_test_objects:num_held_out], order[:num_test_objects]
     return tuple([folders[index] for index in sorted(part)] for part in parts)
