@@ -28,7 +28,7 @@ fi
 LOG_DIR=${LOG_DIR:-$DATA_DIR/logs}
 SINUSOID_DIR=$WORK_DIR/sinusoid
 P=presets/$PRESET
-failed=0  # 1 if runs of a list failed: they are named, the others are summarized, and that is the exit status
+failed=0  # 1 if runs of a list failed: they are named, the others are summarized, and the exit status is 1
 for name in WORK_DIR DATA_DIR LOG_DIR; do  # the launcher's list has a line per run
   [[ ${!name} != *$'\n'* ]] || die "$name=${!name}: a folder's name may not have a newline in it"
 done

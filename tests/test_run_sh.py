@@ -349,3 +349,8 @@ def test_a_figure_of_some_methods_draws_these(run):
     assert "--methods=np_bbb " in commands[-1]
     _, commands = run("figure2", PRESET="small", TRIALS="1")
     assert "--methods=np_bbb,maml_bbb " in commands[-1] or "--methods=maml_bbb,np_bbb " in commands[-1]
+
+
+def test_a_refused_list_is_the_last_thing_said(run):
+    done = run("table2", check=False, PRESET="small", TRIALS="1", METHODS="np_all_bbb")
+    assert done.returncode == 1 and done.stderr.splitlines()[-1].startswith("error: runs of the list failed or were")
