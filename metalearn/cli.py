@@ -60,7 +60,7 @@ def int_list(name, minimum=1):
     except ValueError:
         numbers = [minimum - 1]
     if any(number < minimum for number in numbers):
-        raise UserError(f"--{name}={','.join(values)}: give whole numbers from {minimum} on, such as 100,100")
+        raise UserError(f"--{name}={','.join(values)}: give whole numbers from {minimum} on, with commas between")
     return numbers
 
 

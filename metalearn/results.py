@@ -136,8 +136,10 @@ def std(errors):
 
 
 def table(results):
-    """One row (dict) for each of `group`."""
-    rows = []
+    """One row (dict) for each of `group`. "on NAME": the error on other held-out tasks, but for other support sizes, of
+    which `by_shots` tells."""
+    rows, error = [], f"meta_test_{results[0]['objective'].name}"
+    others = sorted({name for result in results for name in result.get("others", ()) if not name.endswith("_shots")})
     for name, trials in group(results):
         first = trials[0]
         used, paper = first["flags"], first["paper"]
@@ -158,6 +160,10 @@ def table(results):
                 "paper_before_std": first["paper_before"] and first["paper_before"][1],
                 "train_mean": statistics.mean(trial["train"] for trial in trials),
                 "shuffled_mean": statistics.mean(trial["shuffled"] for trial in trials),
+                **{
+                    f"on {name}": _mean_or_none([t.get("others", {}).get(name, {}) for t in trials], error)
+                    for name in others
+                },
                 **{name: _mean_or_none(trials, name) for name in first["objective"].summaries},
                 "paper_mean": paper and paper[0],
                 "paper_std": paper and paper[1],
@@ -247,6 +253,7 @@ def columns(rows, first):
           ("the paper's", pair("paper_before", "paper_before_std"))] * ("before" in extra),
         ("on training tasks", number("train_mean")),
         ("shuffled support", number("shuffled_mean")),
+        *((name.replace("_", " "), number(name)) for name in rows[0] if name.startswith("on ")),
         *((summary.replace("_", " "), number(summary)) for summary in summaries),
         ("trials", trials),
         ("iterations", iterations),

@@ -187,6 +187,8 @@ class RunFolder:
             f"-> {self.folder / 'result.json'}",
             flush=True,
         )
+        for name, others in numbers.get("others", {}).items():
+            print(f"on {name}: meta-test {error.upper()} {others[f'meta_test_{error}']:.3g}", flush=True)
 
 
 def _command_of(result):

@@ -167,6 +167,16 @@ def test_the_error_against_the_number_of_support_views_is_drawn_for_runs_that_ha
     assert (tmp_path / "shots.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_the_error_on_other_held_out_tasks_has_a_column(logdir):
+    for trial, error in ((1, 6.0), (2, 7.0)):
+        path = logdir / f"np_bbb.beta-0.001.trial-{trial}" / "result.json"
+        others = {"label_noise_uniform": {"meta_test_mse": error}, "5_shots": {"meta_test_mse": 9.0}}
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"others": others}))
+    rows = results.markdown(results.load_results([logdir], paper)).splitlines()
+    place = rows[0].split(" | ").index("on label noise uniform")
+    assert [row.split(" | ")[place] for row in rows[2:5]] == ["-", "-", "6.50"] and "shots" not in rows[0]
+
+
 def test_methods_flag_and_label_noise_choose_rows(logdir):
     write_run(logdir, "np_bbb.beta-0.001.label_noise", 1, 2.0, "np_bbb", label_noise="uniform", data_dir="/x/pascal3d")
     rows = results.table(results.load_results([logdir], paper))

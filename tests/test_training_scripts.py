@@ -112,7 +112,8 @@ def test_a_flagfile_replays_a_run_with_one_change_and_train_false_only_evaluates
     assert written["flags"]["eval_episodes"] == 3
     assert written["command"] == result["command"] and "--train=False" in written["evaluated_with"]
     more = ["--eval_shots=2", "--eval_label_noise=uniform", "--eval_episodes=3"]
-    assert run("np_bbb", data_dir, tmp_path, "--train=False", *more).returncode == 0
+    shown = run("np_bbb", data_dir, tmp_path, "--train=False", *more).stdout
+    assert "\non 2_shots: meta-test MSE " in shown and "\non label_noise_uniform: meta-test MSE " in shown
     others = json.loads((folder / "result.json").read_text())["others"]
     assert set(others) == {"2_shots", "label_noise_uniform"}  # which a list that does not ask for them leaves
     assert "finished before" in run("np_bbb", data_dir, tmp_path, "--eval_episodes=3").stdout
