@@ -111,7 +111,7 @@ def predictions(run, maml, first_step):
     predict("query_mse_before", TRAIN, num_updates=tf.constant(first_step))
     predict("val_query_mse_before", VAL, num_updates=tf.constant(first_step))
     support_mse = predict("val_query_mse_after", VAL, num_updates=tf.constant(run.learner.test_num_updates))
-    return numbers | {"val_support_mse_before": support_mse}
+    return numbers | {"val_support_mse_before": np.mean(support_mse)}
 
 
 def outer_step(run, maml):
