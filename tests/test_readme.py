@@ -136,10 +136,13 @@ def test_the_numbers_of_table_2_that_the_texts_have_are_the_kept_ones():
     assert f"{decayed['mean']:.2f} ({decayed['shuffled_mean']:.2f}" in page
     shown = {name: results.mean_std(row["mean"], row["std"]) for name, row in rows.items()}
     table_3 = f"CNP {shown['CNP']}, + weight decay {shown['CNP + weight decay']}, MR-CNP (W) {shown['MR-CNP (W)']}"
-    assert f"{table_3}, + BbB (two splits) {shown['CNP + BbB']}" in readme and rows["CNP + BbB"]["trials"] == 2
+    assert f"{table_3}, + BbB {shown['CNP + BbB']}" in readme and rows["CNP + BbB"]["trials"] == 3
     bbb = [run for run in small if run["key"] == "np_all_bbb" and run["flags"]["beta"] == 1e-6]
-    (first, noticed), (second, noticed_2) = errors_by_trial(bbb, "np_all_bbb")
-    assert f"it has {first} ({noticed} with shuffled labels) and {second} ({noticed_2}) on splits 1 and 2" in page
+    (first, noticed), *others = errors_by_trial(bbb, "np_all_bbb")
+    second, third = (f"{error} ({shuffled})" for error, shuffled in others)
+    assert f"it has {first} ({noticed} with shuffled labels), {second} and {third} on splits 1 to 3" in page
+    cnp = [error for error, _ in errors_by_trial(small, "np_vanilla")]
+    assert "where the CNP has {}, {} and {};".format(*cnp) in page
     assert f"FT {shown['FT']}, + weight decay {shown['FT + weight decay']}" in readme
     assert f"half the size it has {rows['MR-MAML (W)']['mean']:.2f}" in page
     assert f"it still has {rows['look-up of 50 views']['mean']:.2f}" in page
