@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from test_run_sh import copy_scripts
+from run_sh import copy_scripts
 
 REPO = Path(__file__).resolve().parents[1]
 

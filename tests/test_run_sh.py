@@ -1,76 +1,18 @@
-"""The lists of runs that the experiments make: a stub in place of Python prints what it is given."""
+"""The lists of runs that the experiments on poses and the sinusoid make, and what run.sh refuses."""
 
 import os
 import re
-import shlex
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-
-REPO = Path(__file__).resolve().parents[1]
-STUB = """#!/bin/bash
-[[ $1 == -m ]] || exit 0
-echo "PYTHON $*"
-[[ $2 != metalearn.sweep ]] || PYTHONPATH={repo} {python} -c '{lister}' "$@"
-"""
-LISTER = """
-import shlex, sys
-from absl import flags
-from metalearn import sweep
-sweep.define_flags()
-common = flags.FLAGS(sys.argv[2:])[1:]
-for command in sweep.read_list(sys.stdin, common, flags.FLAGS.methods, flags.FLAGS.trials):
-    print("RUN", shlex.join(command))
-"""
-
-
-def copy_scripts(clone):
-    """What run.sh needs of the repository."""
-    for name in ("sinusoid", "classification"):
-        (clone / name).mkdir()
-        shutil.copy(REPO / name / "search.txt", clone / name)
-    for name in ("run.sh", "requirements.txt", "pyproject.toml"):
-        shutil.copy(REPO / name, clone / name)
-    for name in ("experiments", "presets"):
-        shutil.copytree(REPO / name, clone / name)
+import run_sh
+from run_sh import REPO
 
 
 @pytest.fixture
 def run(tmp_path):
-    """run(sub-command, variables) -> (runs as lists of words, other commands), with data in DATA_DIR."""
-    clone, data = tmp_path / "a clone", tmp_path / "the data"
-    (clone / ".venv/bin").mkdir(parents=True)
-    copy_scripts(clone)
-    (clone / ".venv/bin/python").write_text(STUB.format(repo=REPO, python=sys.executable, lister=LISTER))
-    (clone / ".venv/bin/python").chmod(0o755)
-    sums = subprocess.run("cat requirements.txt pyproject.toml | cksum", shell=True, cwd=clone, capture_output=True)
-    (clone / ".venv/installed").write_text(f"{sums.stdout.decode().strip()}  \n")
-    for folder in (data, data / "split-1", data / "split-2", data / "search-1"):
-        folder.mkdir()
-        for name in ("train_data.pkl", "val_data.pkl"):
-            (folder / name).touch()
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "bin/nvidia-smi").write_text("#!/bin/sh\nexit 1\n")
-    (tmp_path / "bin/nvidia-smi").chmod(0o755)
-
-    def run(*words, check=True, **variables):
-        path = f"{tmp_path}/bin:{os.environ['PATH']}"
-        done = subprocess.run(
-            ["bash", clone / "run.sh", *words], env={**os.environ, "PATH": path, "DATA_DIR": str(data), **variables},
-            capture_output=True, text=True,
-        )  # fmt: skip
-        if not check:
-            return done
-        assert done.returncode == 0, done.stderr
-        lines = done.stdout.splitlines()
-        runs = [shlex.split(line.removeprefix("RUN ")) for line in lines if line.startswith("RUN ")]
-        commands = [line.removeprefix("PYTHON -m ") for line in lines if line.startswith("PYTHON ")]
-        return [[word.replace(str(data), "DATA") for word in words] for words in runs], commands
-
-    return run
+    return run_sh.in_a_copy(tmp_path)
 
 
 def test_table2_is_every_trial_of_every_row_in_the_preset_s_settings_and_then_its_table(run):
@@ -277,60 +219,6 @@ def test_the_scripts_own_list_runs_every_method_with_the_paper_s_preset(tmp_path
     for script, flagfile, *_ in lines:
         assert flagfile == f"--flagfile=../presets/paper/{Path(script).stem}.cfg"
         assert (REPO / "pose_code" / script).is_file()
-
-
-def preset_of(words):
-    return next(word for word in words if word.startswith("--flagfile=")).removeprefix(
-        "--flagfile=presets/classification/"
-    )
-
-
-def shots_of(words):
-    return next(word for word in words if word.startswith("--update_batch_size=")).partition("=")[2]
-
-
-def test_table4_is_the_preset_s_methods_at_both_shots_each_trial_with_its_own_choice_of_classes(run, tmp_path):
-    runs, commands = run(
-        "table4", WORK_DIR=str(tmp_path / "w"), DATA="omniglot", TRIALS="2", METHODS="maml_none joint_nearest"
-    )
-    second = [words for words in runs if "--data_seed=2" in words and "--trial=2" in words]
-    assert [(words[0], preset_of(words), shots_of(words)) for words in second] == [
-        (f"classification.{method.split('_')[0]}", f"small/{method}.cfg", shots)
-        for shots in ("1", "5") for method in ("maml_none", "joint_nearest")
-    ]  # fmt: skip
-    assert [shots_of(words) for words in runs if "--meta_batch_size=4" in words] == ["5"] * 4
-    assert all("--num_train_classes=1200" in words for words in runs)
-    assert commands[0].startswith("classification.omniglot --data_dir=") and commands[0].endswith(" --download")
-    assert commands[-1].startswith("classification.summarize --logdir=") and "/tables/table4-small " in commands[-1]
-
-
-def test_table4_s_default_is_a_quick_contrast_on_characters_from_fonts(run, tmp_path):
-    runs, commands = run("table4", WORK_DIR=str(tmp_path / "w"))
-    assert [(preset_of(words), shots_of(words)) for words in runs] == [
-        ("quick/maml_weights.cfg", "1"), ("quick/maml_none.cfg", "1"),
-    ]  # fmt: skip
-    assert commands[0].startswith("classification.fonts --out=")
-
-
-def test_figure10_is_maml_and_mr_maml_at_each_beta_on_mutually_exclusive_tasks(run, tmp_path):
-    runs, commands = run("figure10", WORK_DIR=str(tmp_path / "w"), BETAS="1e-6 1e-5", PRESET="small")
-    assert all("--mutually_exclusive" in words for words in runs)
-    assert [[word for word in words if "beta" in word] for words in runs] == [[], ["--beta=1e-6"], ["--beta=1e-5"]]
-    assert "--against=beta --figure=" in commands[-1]
-
-
-@pytest.mark.parametrize("variables, message", [
-    ({"DATA": "mnist"}, "DATA=mnist: give fonts, omniglot or mini_imagenet"),
-    ({"DATA": "mini_imagenet"}, "SOURCE_DIR: give MiniImagenet's folder"),
-    ({"PRESET": "tiny"}, "PRESET=tiny: there is no presets/classification/tiny"),
-    ({"TRIALS": "two"}, "TRIALS=two: give a number from 1 on"),
-    ({"TRIALS": "0"}, "TRIALS=0: give a number from 1 on"),
-    ({"JOBS": "x"}, "JOBS=x: give a number from 1 on"),
-    ({"SPLITS": "fixd"}, "SPLITS=fixd: give trial or fixed"),
-])  # fmt: skip
-def test_table4_says_in_a_line_what_it_cannot_do(variables, message, run, tmp_path):
-    done = run("table4", check=False, WORK_DIR=str(tmp_path / "w"), **variables)
-    assert done.returncode == 1 and message in done.stderr.splitlines()[-1]
 
 
 def test_a_list_of_one_s_own_as_documented_is_a_command(run, tmp_path):
