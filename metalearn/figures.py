@@ -13,7 +13,7 @@ import numpy as np
 from metalearn import comparison, results
 from metalearn.cli import UserError
 from metalearn.files import atomic_path
-from metalearn.settings import differing
+from metalearn.settings import varying
 
 
 def pyplot():
@@ -81,12 +81,14 @@ def draw_curves(runs):
     return figure
 
 
-def draw_bars(axis, rows, error):
-    """Rows of `table` as bars with standard deviations, the paper's beside ours. error: its name."""
+def draw_bars(axis, names, rows, error):
+    """Rows of `table` as bars with standard deviations, the paper's beside ours. names: of the rows, upright where they
+    have several lines; error: its name."""
     for offset, text, mean, std in ((-0.2, "the paper", "paper_mean", "paper_std"), (0.2, "this code", "mean", "std")):
         heights, errors = ([row[column] or 0.0 for row in rows] for column in (mean, std))
         axis.bar(np.arange(len(rows)) + offset, heights, 0.4, label=text, yerr=errors, capsize=2)
-    axis.set_xticks(range(len(rows)), [row["method"] for row in rows], rotation=30, ha="right")
+    upright = any("\n" in name for name in names)
+    axis.set_xticks(range(len(rows)), names, rotation=90 if upright else 30, ha="center" if upright else "right")
     axis.set_ylabel(f"meta-test {error}")
 
 
@@ -94,12 +96,9 @@ def draw_table(runs):
     """`draw_bars`, with the error of every held-out object (mean over trials of the same objects) as a point."""
     rows, groups = results.table(runs), results.group(runs)
     names = [_title(trials[0]) for _, trials in groups]
-    several = any("\n" in name for name in names)  # lines of a name, which want to stand upright
-    height = 4.8 if several else 3.6
+    height = 4.8 if any("\n" in name for name in names) else 3.6
     figure, axis = pyplot().subplots(figsize=(1.2 + 0.9 * len(rows), height), layout="constrained")
-    draw_bars(axis, rows, runs[0]["objective"].title)
-    if several:
-        axis.set_xticks(range(len(rows)), names, rotation=90, ha="center")
+    draw_bars(axis, names, rows, runs[0]["objective"].title)
     for i, (_, trials) in enumerate(groups):
         objects = [np.mean(errors) for errors in comparison.errors_of_objects(trials).values()]  # of every split
         axis.plot(np.linspace(i + 0.05, i + 0.35, len(objects)), objects, ".", color="black", markersize=2)
@@ -110,15 +109,18 @@ def draw_table(runs):
 
 
 def draw_against(runs, flag, *others):
-    """Meta-test and training error against a flag's value, mean (standard deviation) over trials, a panel a method, and
-    the paper's error. A method at one value of it, which the paper's figure has no curve of, is a level in the others'
-    panels. runs: of results.against. Raises UserError if runs of a method differ in flags but these."""
-    points = collections.defaultdict(lambda: collections.defaultdict(list))
+    """Meta-test and training error against a flag's value, mean (standard deviation) over trials, and the paper's
+    error: a panel for the runs of a method that differ in no flags but these and in what makes them trials of one
+    another. Where the paper's figure has no curve of it, a method at one value is a level in the others' panels.
+    runs: of results.against."""
+    curves = collections.defaultdict(list)
     for result in runs:
-        points[result["key"]][result["flags"][flag]].append(result)
-    for by_value in points.values():
-        _check_same_settings([result for trials in by_value.values() for result in trials], flag, others)
-    keys = sorted(points, key=lambda key: _first(points[key])["order"])
+        curves[result["key"]].append(result)
+    points = collections.defaultdict(lambda: collections.defaultdict(list))
+    for key, ours in curves.items():
+        for result, text in zip(ours, varying([run["flags"] for run in ours], but={flag, *others}), strict=True):
+            points[key, text][result["flags"][flag]].append(result | {"settings": text})
+    keys = sorted(points, key=lambda key: (_first(points[key])["order"], key))
     panels = [key for key in keys if len(points[key]) > 1 or _first(points[key])["paper_curve"]] or keys
     levels = [next(iter(points[key].values())) for key in keys if key not in panels]
     figure, axes = pyplot().subplots(
@@ -154,7 +156,7 @@ def draw_against(runs, flag, *others):
             axis.set_xscale("log")
         else:  # a 0 stands left of the smallest
             axis.set_xscale("symlog", linthresh=min(positive, default=1.0), linscale=0.5)
-        axis.set(title=_first(points[key])["label"], xlabel=flag)
+        axis.set(title=_title(_first(points[key])), xlabel=flag)
         _draw_chance(axis, _first(points[key])["objective"].chance, largest)
     axes[0][0].set_ylabel(runs[0]["objective"].title)
     axes[0][0].legend(fontsize=8)
@@ -209,16 +211,6 @@ def _read_curve(path):
             return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
     except (TypeError, ValueError, csv.Error) as e:
         raise UserError(f"{path}: damaged ({e}); move it away to draw the others") from None
-
-
-def _check_same_settings(runs, flag, others):
-    """Raises UserError if runs differ in more than `flag`, `others` and what makes them trials of one another."""
-    for run in runs:
-        if more := set(differing([runs[0]["flags"], run["flags"]])) - {flag, *others}:
-            raise UserError(
-                f"--against={flag}: {run['folder']} differs from {runs[0]['folder']} in --{min(more)} too; "
-                f"add it to --against or move one of them out of the folders of --logdir"
-            )
 
 
 def running_mean(values, width=9):

@@ -37,6 +37,12 @@ def differing(flags_of_runs):
     return _differing([_settings(used) for used in flags_of_runs], set.intersection)
 
 
+def varying(flags_of_runs, but):
+    """A text for each run: its values of the flags in which they differ, of those that all have and not in `but`."""
+    settings = [_settings(used) for used in flags_of_runs]
+    return _texts(settings, [name for name in _differing(settings, set.intersection) if name not in but])
+
+
 def tell_apart(groups):
     """For each of the groups of results.group what tells it from others of the same label: "" where there are none or
     it is as most are, the flags in which they differ, or its folder where these are the same for two."""

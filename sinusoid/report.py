@@ -138,7 +138,8 @@ def bars(runs, path):
     rows = table_rows(runs)
     (figure, panels), error = _panels(rows), paper.OBJECTIVE.title
     for (protocol, shots), axis in panels.items():
-        figures.draw_bars(axis, [row for row in rows if (row["protocol"], row["shots"]) == (protocol, shots)], error)
+        shown = [row for row in rows if (row["protocol"], row["shots"]) == (protocol, shots)]
+        figures.draw_bars(axis, [row["method"] for row in shown], shown, error)
         axis.set_ylim(0, 1.6)
     next(iter(panels.values())).legend()
     figures.save_figure(figure, path)

@@ -198,17 +198,20 @@ def test_the_table_s_picture_averages_the_same_objects_only(tmp_path):
     assert sorted(points.get_ydata()) == [0.5, 2.0, 2.5, 4.0]  # 0, 2 and 1, 3 of split 1; 2, 4 of split 2
 
 
-def test_runs_that_differ_in_more_than_the_flag_are_refused_unless_it_is_named(tmp_path):
+def test_runs_that_differ_in_more_than_the_flag_have_panels_of_their_own_unless_it_is_named(tmp_path):
     for beta, var in ((0.5, -3), (0.6, -5)):
         write_run(tmp_path, f"maml_bbb.beta-{beta}", 1, 5.0, "maml_bbb", beta=beta, var=var, data_dir="/data/cars")
-    with pytest.raises(UserError, match=r"beta-0\.6\.trial-1 differs from .* in --var too"):
-        figures.draw_against(against_beta(tmp_path), "beta")
+    axes = figures.draw_against(against_beta(tmp_path), "beta").axes
+    assert [axis.get_title() for axis in axes] == ["MR-MAML (W)\n--var=-3", "MR-MAML (W)\n--var=-5"]
+    assert [axis.containers[0].lines[0].get_xydata().tolist() for axis in axes] == [[[0.5, 1]], [[0.6, 1]]]
     (axis,) = figures.draw_against(against_beta(tmp_path), "beta", "var").axes
     (of_training, _) = [bars.lines[0] for bars in axis.containers]
     np.testing.assert_allclose(of_training.get_xydata(), [[0.5, 1], [0.6, 1]])
+    assert axis.get_title() == "MR-MAML (W)"
     write_run(tmp_path, "maml_bbb.beta-0.7", 1, 5.0, "maml_bbb", beta=0.7, var=-3, data_dir="/data/chairs/split-1")
-    with pytest.raises(UserError, match=r"beta-0\.7\.trial-1 differs from .* in --data_dir too"):
-        figures.draw_against(against_beta(tmp_path), "beta", "var")
+    axes = figures.draw_against(against_beta(tmp_path), "beta", "var").axes
+    assert [axis.get_title() for axis in axes] == ["MR-MAML (W)\n--data_dir=cars", "MR-MAML (W)\n--data_dir=chairs"]
+    assert [len(axis.containers[0].lines[0].get_xydata()) for axis in axes] == [2, 1]
 
 
 def test_the_command_draws_figure_2_of_trials_on_splits_of_their_own_beside_the_paper_s(tmp_path):
