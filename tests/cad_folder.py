@@ -8,6 +8,9 @@ import numpy as np
 import trimesh
 
 REPO = Path(__file__).resolve().parents[1]
+NAMES = ["car/01", "car/02", "chair/01"]  # of the fixture `rendered`
+SMALL = {"num_views": 40, "image_size": 64}
+SMALL_ONE = {**SMALL, "num_workers": 1}  # starting a worker costs more than rendering these
 
 
 def lopsided_mesh():

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import tiny
+from cad_folder import NAMES, SMALL_ONE, run, write_models
 
 _COUNTED = ("kills", "inputs")
 
@@ -21,6 +22,21 @@ def pytest_addoption(parser):
 def data_dir(tmp_path_factory):
     """tiny.write_data's."""
     return tiny.write_data(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="session")
+def rendered(tmp_path_factory):
+    """(CAD folder, data folder) of one uninterrupted run with one worker, and what the run printed."""
+    folder = tmp_path_factory.mktemp("pose data")
+    write_models(folder / "CAD", NAMES)
+    write_models(folder / "CAD", ["car/01"], ".stl")  # the same object once more
+    (folder / "CAD" / "empty").mkdir()
+    (folder / "CAD" / "car.mat").touch()
+    (folder / "CAD" / "car" / ".DS_Store").touch()
+    write_models(folder / "CAD", ["bottle/01", "train/01"])
+    result = run("mujoco_render", CAD_dir=folder / "CAD", data_dir=folder / "data", **SMALL_ONE)
+    assert result.returncode == 0, result.stderr
+    return folder / "CAD", folder / "data", result
 
 
 @pytest.fixture
