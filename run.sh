@@ -2,7 +2,7 @@
 # One entry point: set-up, data, tests, and every script of experiments/ by its name, such as bash run.sh table2.
 # `bash run.sh help` lists them. Finished stages are skipped, interrupted ones resume.
 set -euo pipefail
-for folder in WORK_DIR CAD_DIR DATA_DIR LOG_DIR SOURCE_DIR; do  # a relative path starts where the command was given
+for folder in WORK_DIR CAD_DIR DATA_DIR LOG_DIR SOURCE_DIR RUN; do  # a relative path starts where the command was given
   [[ -z ${!folder:-} ]] || printf -v "$folder" %s "$(realpath -m -- "${!folder}")"
 done
 from=$PWD
@@ -32,9 +32,11 @@ EOT
   done
   cat <<'EOT'
 
-They train a list of runs, whose folders are in LOG_DIR/PRESET and whose tables in DATA_DIR/tables, and take
+They train a list of runs and take
   --dry_run       print every command and the estimated hours on this machine, train nothing
   --slurm --slurm_parameters=slurm_partition=gpu,gpus_per_node=1   submit the list as one job array and wait for it
+
+Runs of the poses are in LOG_DIR/PRESET, their tables in DATA_DIR/tables; the others' in WORK_DIR.
 
 Variables, such as TRIALS=1 PRESET=small bash run.sh table2 (see experiments/env.sh):
   WORK_DIR CAD_DIR DATA_DIR LOG_DIR PRESET TRIALS SPLITS JOBS METHODS BETAS RATES DATA SOURCE_DIR SHOTS PYTHON

@@ -28,7 +28,7 @@ def head_layers(dim_w, num_filters, dim_y=1):
 
 
 def mlp_layers(sizes):
-    """networks.mlp, for one point."""
+    """layers.mlp, for one point."""
     return [n_in * n_out for n_in, n_out in itertools.pairwise(sizes)]
 
 

@@ -23,7 +23,7 @@ from classification import class_learners, paper
 from classification.tasks import ClassTasks
 from metalearn import image_networks
 from metalearn.bayes_layers import point_weights
-from metalearn.cli import run_main
+from metalearn.cli import UserError, run_main
 from metalearn.maml import adapt
 from metalearn.tasks import MetaBatch
 
@@ -117,7 +117,7 @@ class Joint:
 def define_flags():
     class_learners.define_flags(inner_loop=False)
     flags.DEFINE_enum("classify", "finetune", ("finetune", "nearest"), "how new classes are told apart")
-    flags.DEFINE_integer("num_outputs", None, "in training; recorded: it is always set to the number of classes")
+    flags.DEFINE_integer("num_outputs", None, "recorded, not to be given: the number of training classes")
 
 
 def make_learner():
@@ -126,7 +126,11 @@ def make_learner():
 
 def main(argv):
     del argv
+    if FLAGS.strategy:
+        raise UserError(f"--strategy={FLAGS.strategy}: the batch norm is over a whole meta-batch; train on one device")
     train, val = class_learners.load_tasks(train_type=AllClasses)
+    if FLAGS.num_outputs not in (None, len(train.classes.names)):
+        raise UserError(f"--num_outputs={FLAGS.num_outputs}: there are {len(train.classes.names)} training classes")
     FLAGS.num_outputs = len(train.classes.names)
     class_learners.run(
         make_learner(),

@@ -13,6 +13,8 @@ Cost: see experiments/table4.sh.
 Expect (the paper, Table 4, Omniglot, 20-way, 1 and 5 shots): MAML 7.8 and 50.7 %, MR-MAML(W) 83.3 and 94.1 %.
 """
 
+import functools
+
 import tensorflow as tf
 from absl import flags
 
@@ -52,19 +54,19 @@ def make_learner():
         beta=FLAGS.beta if regularized else 0.0,
         kl_on=FLAGS.kl_on,
         theta_per=FLAGS.theta_per,
-        task_penalty=taml_penalty if FLAGS.taml else None,
+        task_penalty=functools.partial(taml_penalty, FLAGS.taml_factor) if FLAGS.taml else None,
     )
 
 
-def taml_penalty(before, after):
-    """--taml_factor * (entropy after adapting - entropy before), in nats, means over the points of one task.
+def taml_penalty(factor, before, after):
+    """factor * (entropy after adapting - entropy before), in nats, means over the points of one task.
     before, after: logits [points, N]."""
 
     def entropy(logits):
         log_p = tf.nn.log_softmax(logits)
         return -tf.reduce_mean(tf.reduce_sum(tf.exp(log_p) * log_p, axis=-1))
 
-    return FLAGS.taml_factor * (entropy(after) - entropy(before))
+    return factor * (entropy(after) - entropy(before))
 
 
 def main(argv):

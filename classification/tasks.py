@@ -97,9 +97,14 @@ def split_classes(classes, num_train, seed, held_out):
 
     Where the source has a division it is kept. Else `num_train` classes drawn from `seed` (None: three quarters) are
     for training and the others for test. held_out: "test", or "validation": a fifth of the training classes (the
-    source's own, if it has them) is then held out in place of the test classes, which are not used.
+    source's own, if it has them) is then held out in place of the test classes, which are not used. Raises UserError if
+    num_train is not possible.
     """
     if classes.split.any():
+        if num_train:
+            raise UserError(
+                f"--num_train_classes={num_train}: these classes have a division of their own; leave it out"
+            )
         names = "train", {"test": "test", "validation": "val"}[held_out]
         return [classes.take(np.flatnonzero(classes.split == name)) for name in names]
     total = len(classes.names)

@@ -30,7 +30,7 @@ SINUSOID_DIR=$WORK_DIR/sinusoid
 P=presets/$PRESET
 failed=0  # 1 if runs of a list failed: they are named, the others are summarized, and the exit status is 1
 for name in WORK_DIR DATA_DIR LOG_DIR; do  # the launcher's list has a line per run
-  [[ ${!name} != *$'\n'* ]] || die "$name=${!name}: a folder's name may not have a newline in it"
+  [[ ${!name} != *[$'\n',]* ]] || die "$name=${!name}: its name may not have a newline or a comma in it"
 done
 for name in $METHODS; do  # a typing error would train nothing
   [[ " $ALL_METHODS $CLASS_METHODS " == *" $name "* ]] ||
@@ -97,10 +97,11 @@ summarize() {  # NAME FLAGS...
 }
 
 grid() {  # NAME FLAG "VALUE..." METHOD...: lines for every value; a value of the preset itself is the table's own run
-  local name=$1 flag=$2 value method
+  local name=$1 flag=$2 value method preset
   for value in $3; do
     for method in "${@:4}"; do
-      if grep -qxF -e "--$flag=$value" "$P/$method.cfg"; then
+      preset=$(sed -n "s/^--$flag=//p" "$P/$method.cfg")
+      if awk -v a="$value" -v b="$preset" 'BEGIN { exit !(b != "" && a + 0 == b + 0) }'; then  # 1e-3 is 0.001
         echo "pose_code.$method --flagfile=$P/$method.cfg"
       else
         echo "pose_code.$method --flagfile=$P/$method.cfg --$flag=$value $(quoted "--logdir=$(logs)-$name")"
@@ -132,7 +133,10 @@ classes() {  # the classes of DATA in CLASS_DIR, and TRIALS, SHOTS and P, the pr
   case $DATA in
     fonts) PRESET=${GIVEN_PRESET:-quick} ;;
     omniglot) PRESET=${GIVEN_PRESET:-small} ;;
-    mini_imagenet) PRESET=mini_imagenet ;;
+    mini_imagenet)
+      PRESET=mini_imagenet
+      [[ ${GIVEN_PRESET:-$PRESET} == "$PRESET" ]] || die "PRESET=$GIVEN_PRESET: DATA=mini_imagenet has one, mini_imagenet"
+      ;;
     *) die "DATA=$DATA: give fonts, omniglot or mini_imagenet" ;;
   esac
   P=presets/classification/$PRESET CLASS_DIR=$WORK_DIR/classes-$DATA

@@ -1,17 +1,30 @@
 # MODEL... [FLAGS]: angles of views of your own object, by the learner in pretrained/ (RUN=another); without MODEL, of an embedded one
-# Cost: half a minute. FLAGS of pose_code/predict.py, such as --shots=5.
+# Cost: half a minute. FLAGS of pose_code/predict.py, such as --shots=5, or --support=FOLDER --query=FOLDER of rendered views.
 setup
 opengl
-models=() flags=()
+models=() flags=() to=
 for word in "$@"; do
-  if [[ $word == --* ]]; then flags+=("$word"); else models+=("$(cd "$from" && realpath -m -- "$word")"); fi
+  case $word in
+    --out=* | --support=* | --query=*)  # a relative path starts where the command was given
+      word=${word%%=*}=$(cd "$from" && realpath -m -- "${word#*=}")
+      flags+=("$word")
+      [[ $word != --out=* ]] || to=${word#*=}
+      ;;
+    --*) flags+=("$word") ;;
+    *) models+=("$(cd "$from" && realpath -m -- "$word")") ;;
+  esac
 done
-if [[ ${#models[@]} == 0 ]]; then
+if [[ ${#models[@]} == 0 && " ${flags[*]}" != *" --support="* ]]; then
   $PY -m pose_data.cad_models --out_dir="$WORK_DIR/predict/CAD" --objects_per_class=1
   models=("$WORK_DIR/predict/CAD/chair/01.off")
 fi
-to=$WORK_DIR/predict/$(basename "${models[0]%.*}").png
-[[ ${#models[@]} == 1 && ! -d ${models[0]} ]] || to=${to%.png}.json
-mkdir -p "$WORK_DIR/predict"
-$PY -m pose_code.predict --run="${RUN:-pretrained/maml_bbb}" --CAD="$(IFS=,; echo "${models[*]}")" --out="$to" "${flags[@]}"
+if [[ -z $to ]]; then
+  to=$WORK_DIR/predict/$(basename "${models[0]:-views}")
+  to=${to%.*}.png
+  [[ ${#models[@]} -lt 2 && ! -d ${models[0]:-} ]] || to=${to%.png}.json
+  mkdir -p "$WORK_DIR/predict"
+  flags+=("--out=$to")
+fi
+[[ ${#models[@]} == 0 ]] || flags+=("--CAD=$(IFS=,; echo "${models[*]}")")
+$PY -m pose_code.predict --run="${RUN:-pretrained/maml_bbb}" "${flags[@]}"
 say "$to"

@@ -10,7 +10,7 @@ preset "$method"
 splits search --num_test_objects=15 --num_val_objects=12
 [[ $method != np_* ]] || rate_flag=update_lr
 [[ $row != np_vanilla && $row != finetune && $row != *--noweight_decay* ]] || betas=
-LOG_DIR=$DATA_DIR/search-logs/${row// /}
+LOG_DIR=$LOG_DIR/search/${row// /}
 say "search $row, preset $PRESET: learning rates $RATES${betas:+, beta $betas}; $TRIALS trials each"
 for rate in $RATES; do
   for beta in ${betas:-""}; do

@@ -9,13 +9,17 @@ _DRAWS = 10_000
 
 
 class Difference(NamedTuple):
-    """Mean error of one method minus another's, its 95 % interval, and over how many objects and splits."""
+    """Mean error of one method minus another's, its 95 % interval, over how many objects, and the mean of each split.
+
+    The interval says how far it might be with other objects for the networks that were trained. How far training and
+    choice of objects move it is seen in the splits.
+    """
 
     mean: float
     low: float
     high: float
     objects: int
-    splits: int
+    by_split: tuple
 
 
 def paired(one, other):
@@ -26,26 +30,35 @@ def paired(one, other):
     None when no split is common to both.
     """
     errors, other_errors = errors_of_objects(one), errors_of_objects(other)
-    common = sorted(errors.keys() & other_errors.keys())
-    if not common:
+    by_object, by_split = collections.defaultdict(list), collections.defaultdict(list)
+    for split, name in errors:
+        if (split, name) in other_errors:
+            difference = np.mean(errors[split, name]) - np.mean(other_errors[split, name])
+            by_object[name].append(difference)
+            by_split[split].append(difference)
+    if not by_object:
         return None
-    by_object = collections.defaultdict(list)
-    for split, name in common:
-        by_object[name].append(np.mean(errors[split, name]) - np.mean(other_errors[split, name]))
     sums, counts = (np.array([function(values) for values in by_object.values()]) for function in (sum, len))
     drawn = np.random.default_rng(0).integers(len(sums), size=(_DRAWS, len(sums)))
     low, high = np.percentile(sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1), (2.5, 97.5))
-    splits = len({split for split, _ in common})
-    return Difference(float(sums.sum() / counts.sum()), float(low), float(high), len(sums), splits)
+    means = tuple(float(np.mean(differences)) for differences in by_split.values())
+    return Difference(float(sums.sum() / counts.sum()), float(low), float(high), len(sums), means)
 
 
 def errors_of_objects(trials):
-    """(split, object) -> errors of the trials. A split is the data that a run read, and the seed that chose from them;
-    unnamed objects, or tasks, have numbers."""
+    """(split, object) -> errors of the trials; unnamed objects, or tasks, have numbers."""
     found = collections.defaultdict(list)
     for trial in trials:
-        split = " ".join(str(trial["flags"].get(name, "")) for name in ("data_dir", "data_seed"))
-        names = trial.get("objects") or [f"{split} {i}" for i in range(len(trial["per_object"]))]
-        for name, error in zip(names, trial["per_object"], strict=True):
+        split, errors = split_of(trial), trial["per_object"]
+        names = trial.get("objects") or [f"{split} {i}" for i in range(len(errors))]
+        for name, error in sorted(zip(names, errors, strict=True)):
             found[split, name].append(error)
     return found
+
+
+def split_of(trial):
+    """What tells the data of a result from others': the fingerprint of its held-out tasks or, of a result without one,
+    the folder; and the seed that chose from them."""
+    data = trial.get("data") or ()
+    held_out = data[1].partition("-")[0] if len(data) > 1 else trial["flags"].get("data_dir", "")
+    return f"{held_out} {trial['flags'].get('data_seed', '')}"

@@ -56,8 +56,9 @@ def evaluate(objective, predict, tasks, *, seed, episodes, num_draws, batch_size
     printed = begun
     for indices, batch in tasks.evaluation_batches(seed, episodes, batch_size):
         if shuffle:
-            # Points are in random order, so rolling the labels by one permutes them with no fixed point.
-            batch = batch._replace(support_y=np.roll(batch.support_y, 1, axis=1))
+            # Points are in random order, so each gets a random other one's label; a single point that of another task.
+            axis = 1 if batch.support_y.shape[1] > 1 else 0
+            batch = batch._replace(support_y=np.roll(batch.support_y, 1, axis=axis))
         predictions, batch_pre_errors = _predict(objective, predict, batch, seed, num_draws)
         pre_errors += [errors[: len(indices)] for errors in batch_pre_errors]  # the last batch is padded with repeats
         num_done += len(indices)

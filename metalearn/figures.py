@@ -1,7 +1,6 @@
 """Pictures of the results of many runs. runs: what results.load_results returns."""
 
 import collections
-import csv
 import math
 import statistics
 import sys
@@ -12,6 +11,7 @@ import numpy as np
 
 from metalearn import comparison, results
 from metalearn.cli import UserError
+from metalearn.curve import read_curve
 from metalearn.files import atomic_path
 from metalearn.settings import varying
 
@@ -28,6 +28,10 @@ def pyplot():
 
 
 def save_figure(figure, path):
+    """Write it whole or not at all. Raises UserError if the suffix of `path` is of no image format."""
+    formats = figure.canvas.get_supported_filetypes()
+    if Path(path).suffix.lstrip(".").lower() not in formats:
+        raise UserError(f"{path}: no image format; give a name that ends in .{', .'.join(sorted(formats))}")
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=150)
@@ -54,7 +58,7 @@ def draw_curves(runs):
             if not path.exists():
                 print(f"{path}: missing, not drawn", file=sys.stderr)
                 continue
-            curve = _read_curve(path)
+            curve = read_curve(path)
             iterations = [row["iteration"] for row in curve]
             for column, color, text in (
                 (f"metatrain_pre_{objective.name}", "tab:cyan", f"training {tasks}, before adapting"),
@@ -202,15 +206,6 @@ def _draw_chance(axis, chance, largest):
         axis.axhline(chance, color="grey", linestyle=":", linewidth=1, label="chance")
         if largest is not None:
             axis.set_ylim(0, min(max(1.56 * chance, 1.05 * largest), 3.0 * chance))
-
-
-def _read_curve(path):
-    """The rows of a curve.csv, each a dict of numbers. Raises UserError if it is damaged."""
-    try:
-        with open(path, newline="") as file:
-            return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
-    except (TypeError, ValueError, csv.Error) as e:
-        raise UserError(f"{path}: damaged ({e}); move it away to draw the others") from None
 
 
 def running_mean(values, width=9):

@@ -5,6 +5,7 @@ import html
 import io
 import re
 import zipfile
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -51,6 +52,7 @@ def write(path, runs, *, title, about, about_examples, draw_examples):
         *(_settings(name, trials) for name, trials in results.group(runs)),
         "</body></html>\n",
     ]
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary:
         temporary.write_text("\n".join(parts), encoding="utf-8")
 

@@ -14,7 +14,7 @@ from absl import flags
 from absl.testing import flagsaver
 
 from metalearn.cli import UserError
-from metalearn.run_folder import newest_checkpoint
+from metalearn.run_folder import newest_checkpoint, with_new_flags
 from metalearn.trials import Trials
 
 FLAGS = flags.FLAGS
@@ -34,7 +34,8 @@ class Restored(NamedTuple):
 
 
 def restore(folder):
-    """The newest checkpoint of a run folder as `Restored`. Flags of the calling process are left as they are.
+    """The newest checkpoint of a run folder as `Restored`. Flags of the calling process are left as they are, and so is
+    Keras's policy: after a run in bfloat16, too, it predicts in float32 unless that is set.
 
     Raises UserError if there is no checkpoint, if it is damaged, or if its script is not to be found.
     """
@@ -49,7 +50,7 @@ def restore(folder):
     with flagsaver.flagsaver():  # takes away what define_flags adds, so that other scripts can define theirs
         script.define_flags()
         FLAGS.mark_as_parsed()
-        for flag, value in note["flags"].items():
+        for flag, value in with_new_flags(note["flags"]).items():
             if flag in FLAGS:
                 FLAGS[flag].value = value
         learner = script.make_learner()

@@ -144,7 +144,7 @@ def table(results):
         first = trials[0]
         used, paper = first["flags"], first["paper"]
         errors = [trial["test"] for trial in trials]
-        iterations = min(trial["iterations"] for trial in trials)
+        iterations, standard_error = min(trial["iterations"] for trial in trials), _mean_or_none(trials, "meta_test_se")
         rows.append(
             {
                 "method": first["label"],
@@ -153,7 +153,7 @@ def table(results):
                 "trials": len(trials),
                 "mean": statistics.mean(errors),
                 "std": std(errors),
-                "interval": 1.96 * statistics.mean(trial.get("meta_test_se") or 0.0 for trial in trials),
+                "interval": standard_error and 1.96 * standard_error,
                 "before": _mean_or_none(trials, "before"),
                 "before_std": std([trial["before"] for trial in trials]) if _all_have(trials, "before") else None,
                 "paper_before": first["paper_before"] and first["paper_before"][0],
@@ -168,7 +168,7 @@ def table(results):
                 "paper_mean": paper and paper[0],
                 "paper_std": paper and paper[1],
                 "data": data_name(used),
-                "splits": len({(trial["flags"].get("data_dir"), trial["flags"].get("data_seed")) for trial in trials}),
+                "splits": len(set(map(comparison.split_of, trials))),
                 "preset": first["folder"].parent.name,
                 "iterations": iterations,
                 "share_of_upstream": first["upstream_iterations"] and iterations / first["upstream_iterations"],
@@ -247,7 +247,7 @@ def columns(rows, first):
     return [
         ("method", _name),
         (f"meta-test {error}", pair("mean", "std")),
-        *[("± over tasks", number("interval"))] * ("interval" in extra),
+        *[("± 95 % over tasks", number("interval"))] * ("interval" in extra),
         ("the paper", pair("paper_mean", "paper_std")),
         *[("training tasks before adapting", pair("before", "before_std")),
           ("the paper's", pair("paper_before", "paper_before_std"))] * ("before" in extra),
@@ -288,10 +288,12 @@ def differences(results):
         found = comparison.paired(plain_trials, trials)
         if found is None or not math.isfinite(found.mean):
             continue
-        mean, low, high = found[:3] if found.mean > 0 else (-found.mean, -found.high, -found.low)  # plain - regularized
-        over = f"{found.objects} {trials[0]['tasks']}" + (f" of {found.splits} splits" if found.splits > 1 else "")
+        sign, bounds = (1, found[1:3]) if found.mean > 0 else (-1, (-found.high, -found.low))  # plain - regularized
+        over, by_split = f"{found.objects} {trials[0]['tasks']}", found.by_split
+        if len(by_split) > 1:
+            over += f" of {len(by_split)} splits (by split {', '.join(f'{sign * mean:.2f}' for mean in by_split)})"
         lines.append(
-            f"\n{_name(regularized)} is {mean:.2f} {'below' if found.mean > 0 else 'above'} {_name(plain)}: "
-            f"95 % interval {low:.2f} to {high:.2f} over {over}."
+            f"\n{_name(regularized)} is {abs(found.mean):.2f} {'below' if found.mean > 0 else 'above'} {_name(plain)}: "
+            f"95 % interval {bounds[0]:.2f} to {bounds[1]:.2f} over {over}."
         )
     return lines

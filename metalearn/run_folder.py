@@ -5,11 +5,11 @@ of some domains, examples.npz.
 """
 
 import contextlib
-import csv
 import fcntl
 import importlib.metadata
 import json
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from absl import flags
 
 from metalearn import checkpoints
 from metalearn.cli import UserError
+from metalearn.curve import Curve
 from metalearn.files import atomic_path
 from metalearn.settings import EXECUTION_FLAGS, MORE_NUMBERS
 
@@ -26,9 +27,9 @@ FLAGS = flags.FLAGS
 
 flags.DEFINE_bool("allow_new_data", False, "go on with a run, or evaluate it, on other data than those it was begun on")
 
-# Flags that may change on resume, with all whose names say that only an evaluation reads them.
+# Flags that may change on resume, with all of an evaluation's.
 _RESUME_FLAGS = EXECUTION_FLAGS | {"data_dir", "num_theta_samples"}
-EVALUATION_PREFIXES = ("eval_", "test_", "num_test_")
+EVALUATION_PREFIXES = ("eval_", "test_", "num_test_")  # the curve of a training run is measured by the last two
 # What only training reads. An evaluation (--train=False) takes it from the checkpoint, for its record.
 _TRAINING_ONLY = {"init", "distinct_tasks", "batch_norm_gradient", "rho_lr", "aggregator_lr", "kl_reduction"}
 # What runs from before a flag existed did, where that is not the flag's default: a value, or a function of the run's
@@ -85,15 +86,16 @@ class RunFolder:
                     "flags in its name"
                 )
             return
-        iterations, before = self.flags[self.iterations_flag], _with_new_flags(note["flags"])
+        iterations, before = self.flags[self.iterations_flag], with_new_flags(note["flags"])
         if not FLAGS.train:
             for name in _TRAINING_ONLY & set(self.flags):
                 FLAGS[name].value = self.flags[name] = before[name]
+        training = FLAGS.train and note["step"] < iterations
         changed = [
             f"--{name} was {before[name]}"
             for name in self.flags
             if name not in _RESUME_FLAGS | {self.iterations_flag}
-            and not name.startswith(EVALUATION_PREFIXES)
+            and not name.startswith(EVALUATION_PREFIXES[:1] if training else EVALUATION_PREFIXES)
             and before[name] != self.flags[name]
         ]
         if note["method"] != self.method or changed:
@@ -101,7 +103,7 @@ class RunFolder:
             raise UserError(
                 f"{path}: of a run with other settings ({what}); give these, or another --tag, --logdir or --trial"
             )
-        self._check_data(path, note)
+        self._is_of_these_data(path, note)
         if note["step"] > iterations:
             raise UserError(f"{path}: has {note['step']} iterations, more than the {iterations} asked for")
         self.checkpoint, self.step, self.seconds = path, note["step"], note["seconds"]
@@ -113,12 +115,15 @@ class RunFolder:
             return False
         try:
             written = json.loads(result.read_text(encoding="utf-8"))
-            before = _with_new_flags(written["flags"])
+            before = with_new_flags(written["flags"])
         except (ValueError, KeyError, TypeError) as error:
             raise UserError(f"{result}: damaged ({error!r}); delete it to have it written again") from None
-        self._check_data(result, written)
+        if not self._is_of_these_data(result, written):
+            return False
         # Not asked for, they do not make an evaluation that has them another.
         more = {name for name in MORE_NUMBERS & set(self.flags) if not self.flags[name] or self.flags[name] == "none"}
+        if self.data:  # they were checked, wherever they are
+            more |= {"data_dir"}
         if any(before[name] != value for name, value in self.flags.items() if name not in EXECUTION_FLAGS | more):
             return False
         if written.get("iterations") != self.flags[self.iterations_flag]:  # --train=False of a run that was cut short
@@ -126,13 +131,17 @@ class RunFolder:
         print(f"{result}: finished before; --train=False evaluates it again", flush=True)
         return True
 
-    def _check_data(self, path, written):
-        """Raises UserError if a checkpoint's note or a result, of the file `path`, is of other data."""
-        if self.data and written.get("data", self.data) != self.data and not FLAGS.allow_new_data:
+    def _is_of_these_data(self, path, written):
+        """Whether a checkpoint's note or a result, of the file `path`, is. Raises UserError if it is not and the flags
+        do not allow that."""
+        was = written.get("data") or self.data  # of earlier runs the first part of a fingerprint, without the images
+        same = all(new in (old, f"{old}-{new.partition('-')[2]}") for new, old in zip(self.data, was, strict=True))
+        if not same and not FLAGS.allow_new_data:
             raise UserError(
-                f"{path}: of other objects, those of --data_dir={written['flags'].get('data_dir')}; give it, or "
-                "another --logdir, --tag or --trial; --allow_new_data goes on with these"
+                f"{path}: of other objects or images, those of --data_dir={written['flags'].get('data_dir')}; give it, "
+                "or another --logdir, --tag or --trial; --allow_new_data goes on with these"
             )
+        return same
 
     def begin(self):
         """Start or resume the folder's records."""
@@ -142,7 +151,7 @@ class RunFolder:
         lines = [flag.serialize() for flag in own_flags() if flag.value is not None and flag.name != "num_trials"]
         lines = [f"--trial={self.number}" if line.startswith("--trial=") else line for line in lines]
         write_text(self.folder / "flags.cfg", "".join(f"{line}\n" for line in lines))
-        self.curve = _Curve(self.folder / "curve.csv", self.step)
+        self.curve = Curve(self.folder / "curve.csv", self.step)
         self.writer = tf.summary.create_file_writer(str(self.folder))
 
     def save(self, name, arrays):
@@ -215,49 +224,6 @@ def newest_checkpoint(folder):
     return max(notes.items(), key=lambda item: item[1]["step"]) if notes else (None, None)
 
 
-class _Curve:
-    """curve.csv: a row a summary. On resume the rows past the checkpoint go; the run writes them again."""
-
-    def __init__(self, path, step):
-        self.path = path
-        kept = []
-        if path.exists():
-            try:
-                with open(path, newline="") as file:
-                    rows = list(csv.DictReader(file))
-                if rows and not _is_whole(rows[-1]):
-                    del rows[-1]  # a full disk cut it short
-                iterations = [int(row["iteration"]) for row in rows]
-                if not all(map(_is_whole, rows)) or iterations != sorted(set(iterations)):
-                    raise ValueError("a row that is none, or in the wrong place")
-                kept = [row for row in rows if int(row["iteration"]) <= step]
-            except (ValueError, TypeError, KeyError, csv.Error) as error:
-                raise UserError(f"{path}: damaged ({error!r}); delete it to resume without its rows") from None
-        self.columns = list(kept[0]) if kept else None  # of a run from before a metric: it resumes without
-        with atomic_path(path) as temporary, open(temporary, "w", newline="") as file:
-            self._write(file, kept)
-
-    def _write(self, file, rows, header=True):
-        if rows:
-            writer = csv.DictWriter(file, self.columns or list(rows[0]), extrasaction="ignore")
-            if header:
-                writer.writeheader()
-            writer.writerows(rows)
-
-    def write(self, step, seconds, row):
-        row = {"iteration": step, "seconds": round(seconds, 1), **{k: f"{v:.6g}" for k, v in row.items()}}
-        with open(self.path, "a", newline="") as file:
-            self._write(file, [row], header=file.tell() == 0)
-
-
-def _is_whole(row):
-    """Whether a row of a curve, a dict of texts, has a number in each column and none beyond."""
-    try:
-        return None not in row and bool(list(map(float, row.values())))
-    except (TypeError, ValueError):
-        return False
-
-
 def own_flags():
     """This project's flags of the running script, sorted by name, without --train."""
     modules = FLAGS.flags_by_module_dict()
@@ -275,9 +241,13 @@ def _check_texts():
                 f"--{flag.name}={value!r}: give one without a newline and without blanks at its ends, that is text in "
                 "this locale (LC_ALL=C.UTF-8 has all)"
             )
+        if value.startswith("~"):
+            raise UserError(f"--{flag.name}={value}: a shell expands ~ at the start of a word only; write $HOME")
+        if flag.name == "tag" and "/" in value:
+            raise UserError(f"--tag={value}: give one without a slash; it is part of a folder's name")
 
 
-def _with_new_flags(values):
+def with_new_flags(values):
     """Flags of an earlier run; those that the script has got since are as that run was, mostly at their defaults."""
     before = {name: value(values) if callable(value) else value for name, value in BEFORE.items()}
     values = {name: FORMER_VALUES[name].get(v, v) if name in FORMER_VALUES else v for name, v in values.items()}
@@ -285,8 +255,24 @@ def _with_new_flags(values):
 
 
 def versions():
+    """What made a result: versions, this code's commit (None outside a checkout), and the device."""
     packages = ("tensorflow", "keras", "numpy")
-    return {"python": sys.version.split()[0], **{name: importlib.metadata.version(name) for name in packages}}
+    gpus = tf.config.list_physical_devices("GPU")
+    return {
+        "python": sys.version.split()[0],
+        **{name: importlib.metadata.version(name) for name in packages},
+        "commit": _commit(),
+        "device": tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU") if gpus else "CPU",
+    }
+
+
+def _commit():
+    """The checkout's commit, ending in -dirty where files differ from it; None outside of one, or without git."""
+    command = ["git", "-C", Path(__file__).parent, "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
 
 
 def write_text(path, text):

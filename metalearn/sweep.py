@@ -27,7 +27,7 @@ import time
 
 from absl import flags
 
-from metalearn import workers
+from metalearn import slurm, workers
 from metalearn.cli import UserError, run_main
 
 FLAGS = flags.FLAGS
@@ -43,7 +43,7 @@ class _Job:
 
     def __init__(self, name, argv, num_threads):
         self.name, self.module = name, argv[0]
-        self.command = [sys.executable, "-m", *argv, f"--num_threads={num_threads}"]
+        self.command = [sys.executable, "-m", *_with_threads(argv, num_threads)]
         self.begun, self.minutes, self.skipped, self.error = time.monotonic(), None, False, ""
 
     def start(self, ended):
@@ -95,6 +95,11 @@ def _share_of_cores(jobs):
     return max(1, workers.default_num_workers() // jobs)
 
 
+def _with_threads(argv, num_threads):
+    """The argv with --num_threads before its own flags, which win."""
+    return [argv[0], f"--num_threads={num_threads}", *argv[1:]]
+
+
 def run_all(commands, jobs):
     """Run each argv (module, flags...), `jobs` at a time. Returns [(name, why)] of those that failed."""
     num_threads = _share_of_cores(jobs)
@@ -139,7 +144,7 @@ def estimate(commands, jobs):
     """Print each command, then for each kind of run the seconds per step here, and the hours of the list."""
     num_threads = _share_of_cores(jobs)
     for argv in commands:
-        print(shlex.join(["python", "-m", *argv, f"--num_threads={num_threads}"]))
+        print(shlex.join(["python", "-m", *_with_threads(argv, num_threads)]))
     kinds = {}
     for argv in commands:
         kinds.setdefault(kind_of(argv), []).append(argv)
@@ -147,12 +152,16 @@ def estimate(commands, jobs):
     for argv, number in ((same[0], len(same)) for same in kinds.values()):
         seconds, iterations = _time_steps(argv, num_threads)
         total = number * iterations * seconds / 3600
-        print(f"{argv[0]}: {seconds:.3g} s per step, {iterations:,} steps, {number} runs: {total:.1f} h", flush=True)
+        print(f"{argv[0]}: {seconds:.3g} s per step, {iterations:,} steps, {number} runs: {_time(total)}", flush=True)
         hours += total
     print(
-        f"{len(commands)} runs, {jobs} at a time: about {hours / jobs:.1f} h, and some minutes a run to evaluate it; "
+        f"{len(commands)} runs, {jobs} at a time: about {_time(hours / jobs)}, and some minutes a run to evaluate it; "
         "finished runs are counted"
     )
+
+
+def _time(hours):
+    return f"{hours:.1f} h" if hours >= 1 else f"{60 * hours:.0f} minutes"
 
 
 def kind_of(argv):
@@ -167,10 +176,9 @@ def _time_steps(argv, num_threads):
         command = [
             sys.executable,
             "-m",
-            *argv,
+            *_with_threads(argv, num_threads),
             f"--logdir={folder}",
             "--summary_every=20",
-            f"--num_threads={num_threads}",
         ]
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=_end_with_parent
@@ -195,48 +203,18 @@ def _time_steps(argv, num_threads):
     raise UserError(f"{shlex.join(argv)}: ended before it could be timed: {error.removeprefix('error: ')}")
 
 
-def run_on_slurm(commands, jobs, cluster, folder, parameters):
-    """The same list as an array of Slurm jobs, `jobs` at a time; waits. cluster: "slurm", or "local" for this machine.
-
-    parameters: dict of submitit's, such as slurm_partition or timeout_min. Returns [(name, why)] of those that failed.
-    """
-    try:
-        import submitit
-    except ImportError:
-        raise UserError("--slurm needs the package submitit; run: pip install submitit") from None
-    executor = submitit.AutoExecutor(folder=folder, cluster=cluster)
-    executor.update_parameters(slurm_array_parallelism=jobs, **parameters)
-    array = executor.map_array(_run_one, commands)
-    print(
-        f"submitted {len(array)} jobs, {array[0].job_id} to {array[-1].job_id}; their output is in {folder}", flush=True
-    )
-    failed = []
-    for name, job in zip(names(commands), array, strict=True):
-        try:
-            error = job.result()
-        except submitit.core.utils.UncompletedJobError as e:
-            error = str(e).splitlines()[0]
-        print(f"{name}: {error or 'done'}", flush=True)
-        if error:
-            failed.append((name, error))
-    return failed
-
-
-def _run_one(argv):
-    """What a Slurm job does. Returns why it failed, empty if it did not."""
-    done = subprocess.run([sys.executable, "-m", *argv], stderr=subprocess.PIPE, text=True)
-    sys.stderr.write(done.stderr)  # to the job's own log
-    errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
-    return errors[-1].removeprefix("error: ") if errors else f"exit status {done.returncode}" * bool(done.returncode)
-
-
 def read_list(lines, common, methods, trials):
     """The commands of the list as argv: module, `common` flags, the line's; for each trial, if there are several.
 
     lines: of standard input; methods: names of the scripts whose lines are kept, None for all; trials: how many, or
     None to take the lines as they are. Raises UserError if nothing is left.
     """
-    rows = [words for line in lines if (words := shlex.split(line, comments=True))]
+    rows = []
+    for line in lines:
+        try:
+            rows += [words] if (words := shlex.split(line, comments=True)) else []
+        except ValueError as error:
+            raise UserError(f"in the list: {line.strip()}: {error}; quote as for a shell") from None
     if not rows:
         raise UserError("no runs on standard input; give a line per run: package.script --flag=value")
     listed = dict.fromkeys(module.rpartition(".")[2] for module, *_ in rows)
@@ -265,10 +243,8 @@ def main(argv):
         return
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # through `finally`
     if FLAGS.slurm:
-        pairs = (parameter.partition("=") for parameter in FLAGS.slurm_parameters)
-        given = {name: int(value) if value.isdecimal() else value for name, _, value in pairs}
-        parameters = {"timeout_min": 1440, **given}  # submitit's own limit is five minutes
-        failed = run_on_slurm(commands, jobs, FLAGS.slurm_cluster, FLAGS.slurm_folder, parameters)
+        names_of, to = names(commands), (FLAGS.slurm_cluster, FLAGS.slurm_folder, FLAGS.slurm_parameters)
+        failed = slurm.run_all(commands, names_of, jobs, *to)
     else:
         failed = run_all(commands, jobs)
     if failed:

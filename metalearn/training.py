@@ -93,9 +93,12 @@ def run(
         if not is_chief:  # only the chief keeps records
             for folder in folders:
                 folder.folder = Path(locks.enter_context(tempfile.TemporaryDirectory()))
+
         # After a kill trials may be at different steps: train each group of equal step together.
-        folders.sort(key=lambda folder: folder.step)
-        for _, group in itertools.groupby(folders, key=lambda folder: folder.step):
+        def place(folder):
+            return folder.step, folder.checkpoint is not None
+
+        for _, group in itertools.groupby(sorted(folders, key=place), key=place):
             with strategy.scope():
                 optimizer_of = optimizers.make(learning_rates, weight_decay)
                 trainer = Trainer(learner, train, val, list(group), iterations, optimizer_of, group_of)

@@ -18,7 +18,7 @@ import tensorflow as tf
 from absl import flags
 
 from metalearn import evaluation
-from metalearn.cli import run_main
+from metalearn.cli import UserError, run_main
 from metalearn.run_folder import RunFolder
 from metalearn.run_name import run_name
 from pose_code import paper, pose_learners
@@ -44,6 +44,8 @@ def predict(batch, seed, width):
 def main(argv):
     del argv
     begun = time.monotonic()
+    if FLAGS.label_noise != "none" or FLAGS.num_trials > 1:
+        raise UserError("--label_noise, --num_trials: nothing is learned here; leave them out")
     train, val = pose_learners.load_splits()
     settings = evaluation.flags_settings(stochastic=False)
     with_width = {width: functools.partial(predict, width=width) for width in WIDTHS}
@@ -56,9 +58,11 @@ def main(argv):
         f"width {width:g} of {', '.join(f'{w:g}: {error:.3g}' for w, error in errors.items())} on the training objects"
     )
     name = run_name("lookup", ["update_batch_size"])
-    run = RunFolder(Path(FLAGS.logdir) / f"{name}.trial-{FLAGS.trial}", FLAGS.trial, "lookup", None)
+    run = RunFolder(Path(FLAGS.logdir) / f"{name}.trial-{FLAGS.trial}", FLAGS.trial, "lookup", None, (train, val))
     with run.lock():
-        numbers = evaluation.protocol(paper.OBJECTIVE, with_width[width], train, val, **settings)
+        numbers = evaluation.protocol(
+            paper.OBJECTIVE, with_width[width], train, val, pose_learners.other_splits(val), **settings
+        )
         run.seconds = time.monotonic() - begun
         run.write_result(numbers, paper.OBJECTIVE.name)
 

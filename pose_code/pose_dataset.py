@@ -58,12 +58,14 @@ class PoseSplit:
             raise UserError(f"--dim_im={dim_im}: {path} has images of {side} pixels; give {side} or a divisor of it")
         if len(names) != len(images):
             raise UserError(f"{path}: {len(images)} objects, but {len(names)} names; run data_gen.py again")
+        # A view of each object, as the labels of other renders may be the same.
+        parts = json.dumps(names).encode() + labels.tobytes(), b"".join(views[0].tobytes() for views in images)
+        self.fingerprint = "-".join(hashlib.sha256(part).hexdigest()[:16] for part in parts)
         self.names, self.num_classes, self.shots, self.dim_im = names, num_classes, shots, dim_im
         if type(images) is np.ndarray and dim_im < side:  # in memory: reduced once; shards: when they are read
             images = np.stack([reduce_images(views, dim_im) for views in images])
         self.images = images
         self.labels = labels[..., -dim_y:].astype(np.float32) * LABEL_SCALE
-        self.fingerprint = hashlib.sha256(json.dumps(names).encode() + labels.tobytes()).hexdigest()[:16]
 
     def __len__(self):
         return len(self.images)

@@ -105,11 +105,11 @@ def run(learner, *, name_flags, **kwargs):
     train.label_noise, train.distinct_tasks = FLAGS.label_noise, FLAGS.distinct_tasks
     name_flags = [*name_flags, *["label_noise"] * (FLAGS.label_noise != "none")]
     training.run(
-        learner, train, val, name_flags=name_flags, other_vals=_others(val), examples={"num_points": 4}, **kwargs
+        learner, train, val, name_flags=name_flags, other_vals=other_splits(val), examples={"num_points": 4}, **kwargs
     )
 
 
-def _others(val):
+def other_splits(val):
     """What --eval_label_noise and --eval_shots evaluate on, too: name -> PoseSplit."""
     others = {}
     if FLAGS.eval_label_noise != "none":

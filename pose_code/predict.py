@@ -180,6 +180,7 @@ def main(argv):
         for numbers in results:
             print(f"| {numbers['object']} | {' | '.join(f'{numbers[name]:.1f}' for name in columns)} |")
     if FLAGS.out:
+        Path(FLAGS.out).parent.mkdir(parents=True, exist_ok=True)
         with atomic_path(Path(FLAGS.out).with_suffix(".json")) as temporary:
             temporary.write_text(json.dumps({"run": str(FLAGS.run), "objects": results}, indent=1) + "\n")
 

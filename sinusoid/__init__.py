@@ -1,4 +1,4 @@
-"""The sinusoid experiment (Table 1, Figures 5 and 6): its tasks and small networks, on the learners of metalearn."""
+"""The sinusoid experiment (Table 1, Figures 5 to 8): its tasks and small networks, on the learners of metalearn."""
 
 import numpy as np
 

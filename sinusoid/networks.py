@@ -65,7 +65,7 @@ def name_flags(*rates):
 
 
 def kl_factor():
-    """What multiplies the KL as pose_code computes it, a sum over weights or over the code's numbers."""
+    """What multiplies the KL as metalearn computes it, a sum over weights or over the code's numbers."""
     mean = FLAGS.regularizer == "activations" and FLAGS.kl_reduction == "mean"
     return FLAGS.beta / FLAGS.dim_w if mean else FLAGS.beta
 

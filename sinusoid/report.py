@@ -59,12 +59,11 @@ def table_rows(runs):
     for row, all_trials in _groups(runs):
         trials = _not_diverged(all_trials)
         errors = [trial["test"] for trial in trials]
+        if len({len(trial["per_object"]) for trial in trials}) > 1:
+            raise UserError(f"{trials[0]['folder']}: other trials were evaluated on more or fewer tasks; do all alike")
         per_task = np.mean([trial["per_object"] for trial in trials], axis=0)
-        on_notebook = f"notebook_{row['shots']}_shots"
-        others = [trial.get("others", {}) for trial in trials]
-        notebook = [
-            numbers[on_notebook][f"meta_test_{paper.OBJECTIVE.name}"] for numbers in others if on_notebook in numbers
-        ]
+        others = [trial.get("others", {}).get(f"notebook_{row['shots']}_shots") for trial in trials]
+        notebook = [numbers[f"meta_test_{paper.OBJECTIVE.name}"] for numbers in others if numbers]
         rows.append(
             {
                 "protocol": row["preset"],
@@ -171,7 +170,7 @@ def figure5(runs, path):
     means = {("the paper", 5, label): curve for label, curve in paper.FIGURE5.items()}
     for row, trials in _groups(runs):
         axis, trials = panels[row["preset"], row["shots"]], _not_diverged(trials)
-        steps = [int(step) for step in trials[0][by_steps]]
+        steps = [int(step) for step in trials[0][by_steps] if all(step in trial[by_steps] for trial in trials)]
         errors = np.array([[trial[by_steps][str(step)] for step in steps] for trial in trials])
         means[row["preset"], row["shots"], row["method"]] = dict(zip(steps, errors.mean(axis=0), strict=True))
         deviations = [results.std(at_step) or 0.0 for at_step in errors.T]

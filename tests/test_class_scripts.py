@@ -4,10 +4,13 @@ import json
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from learners import script
 from scripts import REPO, error_line, run_script, start_script, training_losses
 
-from classification import class_file
+from classification import class_file, class_learners
+from classification.tasks import split_classes
+from metalearn.restore import restore
 
 TINY = [
     "--dim_im=16", "--ways=3", "--num_train_classes=6", "--dim_w=16", "--num_filters=8", "--meta_batch_size=2",
@@ -50,6 +53,14 @@ def test_a_run_records_what_tables_4_and_5_need(kind, flag, beta, data_dir, tmp_
     assert set(result["per_class"]) <= {f"c{i}" for i in range(10)} and len(result["per_class"]) >= 3
     with np.load(folder / "examples.npz") as examples:
         assert examples["support_x"].shape == (2, 3, 16, 16, 1) and examples["prediction"].shape == (2, 3, 3)
+
+
+def test_a_run_with_taml_is_restored(data_dir, tmp_path):
+    folder, _ = finished(start("maml", data_dir, tmp_path, "--taml", "--taml_factor=2"), tmp_path)
+    run = restore(folder)
+    ((_, batch),) = class_learners.load_tasks(run.flags)[1].evaluation_batches(0, 1, 4)
+    predictions, before = run.predict(batch, tf.constant([0, 0]))
+    assert predictions.shape == (4, 3, 3) and before.shape == (4,)
 
 
 @pytest.mark.parametrize("kind", ["finetune", "nearest"])
@@ -99,7 +110,28 @@ def test_a_run_in_two_parts_two_replicas_and_trials_side_by_side_are_the_run(dat
 def test_taml_s_penalty_is_the_entropy_after_adapting_less_that_before():
     with script("maml", "--taml_factor=3", package="classification") as module:
         before, after = np.zeros((5, 4), np.float32), np.tile(np.float32([50, 0, 0, 0]), (5, 1))
-        np.testing.assert_allclose(module.taml_penalty(before, after), -3 * np.log(4), rtol=1e-5)
+        np.testing.assert_allclose(module.taml_penalty(3.0, before, after), -3 * np.log(4), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "flags, message",
+    [
+        (["--strategy=mirrored"], "--strategy=mirrored: the batch norm is over a whole meta-batch"),
+        (["--num_outputs=5"], "--num_outputs=5: there are 6 training classes"),
+    ],
+)
+def test_a_flag_that_joint_training_has_no_use_for_is_refused(flags, message, data_dir, tmp_path):
+    own = [flag for flag in TINY if not flag.startswith("--num_updates")]
+    done = run_script("classification", "joint", f"--data_dir={data_dir}", f"--logdir={tmp_path}/l", *own, *flags)
+    assert message in error_line(done) and not (tmp_path / "l").exists()
+
+
+def test_a_number_of_training_classes_is_refused_where_the_classes_have_a_division(data_dir):
+    classes = class_file.load(data_dir / class_file.NAME)
+    divided = classes._replace(split=np.array(["train"] * 6 + ["test"] * 4))
+    assert [len(part.names) for part in split_classes(divided, None, 0, "test")] == [6, 4]
+    with pytest.raises(class_file.UserError, match="--num_train_classes=2: these classes have a division"):
+        split_classes(divided, 2, 0, "test")
 
 
 @pytest.mark.parametrize(

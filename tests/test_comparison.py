@@ -14,13 +14,13 @@ def test_a_difference_is_paired_by_split_and_object():
     one = [trial("s1", ["a", "b"], [1.0, 5.0]), trial("s2", ["b", "c"], [6.0, 2.0])]
     other = [trial("s2", ["c", "b"], [1.0, 4.0]), trial("s1", ["a", "b"], [0.0, 3.0]), trial("s3", ["d"], [99.0])]
     found = comparison.paired(one, other)
-    assert found.mean == pytest.approx((1 + 2 + 2 + 1) / 4) and (found.objects, found.splits) == (3, 2)
+    assert found.mean == pytest.approx((1 + 2 + 2 + 1) / 4) and (found.objects, found.by_split) == (3, (1.5, 1.5))
     assert 1 <= found.low < found.mean < found.high <= 2
 
 
 def test_trials_of_one_split_are_averaged_first():
     one = [trial("s", ["a"], [1.0]), trial("s", ["a"], [3.0])]
-    assert comparison.paired(one, [trial("s", ["a"], [1.0])]) == (1.0, 1.0, 1.0, 1, 1)
+    assert comparison.paired(one, [trial("s", ["a"], [1.0])]) == (1.0, 1.0, 1.0, 1, (1.0,))
 
 
 def test_the_interval_holds_the_true_difference_in_about_95_of_100_samples_and_shrinks_with_objects():
@@ -42,3 +42,18 @@ def test_methods_without_a_common_split_cannot_be_compared():
 def test_results_from_before_objects_were_named_are_paired_by_number():
     old = [{"flags": {"data_dir": "s"}, "per_object": [1.0, 2.0]}]
     assert comparison.paired(old, old)[:3] == (0.0, 0.0, 0.0)
+
+
+def test_runs_are_on_one_split_if_their_held_out_data_are_the_same_wherever_these_were():
+    one, other = trial("/here/split-1", ["a", "b"], [1.0, 5.0]), trial("/there", ["a", "b"], [0.0, 3.0])
+    assert comparison.paired([one], [other]) is None
+    of_earlier, of_today = {"data": ["t", "v"]}, {"data": ["t-images", "v-images"]}
+    found = comparison.paired([one | of_earlier], [other | of_today])
+    assert (found.mean, found.by_split) == (1.5, (1.5,))
+    assert comparison.paired([one | of_earlier], [other | {"data": ["t", "w"]}]) is None
+
+
+def test_the_differences_of_splits_are_told_in_the_order_of_the_trials():
+    one = [trial("s2", ["a", "b"], [3.0, 5.0]), trial("s1", ["a"], [1.0])]
+    other = [trial("s1", ["a"], [4.0]), trial("s2", ["a", "b"], [1.0, 1.0])]
+    assert comparison.paired(one, other).by_split == (3.0, -3.0)

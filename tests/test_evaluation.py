@@ -115,3 +115,23 @@ def test_a_learner_that_ignores_its_support_set_does_not_notice_the_shuffling(sp
         np.testing.assert_allclose(
             numbers["meta_test_se"], np.std(numbers["per_object"], ddof=1) / 5**0.5, rtol=1e-5, atol=1e-9
         )
+
+
+def test_shuffling_gives_a_point_another_one_s_label_and_a_single_point_another_task_s(split):
+    seen = []
+
+    def predict(batch, seed):
+        seen.append(batch.support_y.copy())
+        return tf.zeros(batch.query_y.shape), None
+
+    settings = SETTINGS | {"episodes": 1, "num_draws": 1, "batch_size": 5}
+    split.labels = split.labels + np.arange(8)[None, :, None]  # of a view of an object
+    for shots in (3, 1):
+        split.shots = shots
+        seen.clear()
+        evaluate(SQUARED_ERROR, predict, split, **settings)
+        evaluate(SQUARED_ERROR, predict, split, **settings, shuffle=True)
+        right, shuffled = seen
+        assert (right != shuffled).all()
+        axis = 1 if shots == 3 else 0  # within a task; a single label comes from another
+        np.testing.assert_array_equal(np.sort(shuffled, axis=axis), np.sort(right, axis=axis))

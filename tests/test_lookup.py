@@ -3,7 +3,7 @@
 import json
 
 import numpy as np
-from scripts import run_script
+from scripts import error_line, run_script
 
 from metalearn.tasks import MetaBatch
 from pose_code import lookup
@@ -34,5 +34,12 @@ def test_the_width_is_chosen_on_the_training_objects_and_the_result_is_a_row_of_
     assert done.returncode == 0, done.stderr
     result = json.loads((tmp_path / "logs/lookup.update_batch_size-6.trial-1/result.json").read_text())
     assert result["meta_test_mse"] < 1.5 < result["shuffled_support_mse"]
+    others = run_script("pose_code", "lookup", *flags, "--eval_shots=1", "--eval_label_noise=quarters")
+    assert others.returncode == 0, others.stderr
+    (path,) = (tmp_path / "logs").glob("*/result.json")
+    assert set(json.loads(path.read_text())["others"]) == {"1_shots", "label_noise_quarters"}
+    for flag in ("--label_noise=uniform", "--num_trials=2"):
+        refused = run_script("pose_code", "lookup", *flags, flag)
+        assert "nothing is learned here" in error_line(refused)
     table = run_script("pose_code", "summarize", f"--logdir={tmp_path}/logs")
     assert "| look-up of 6 views |" in table.stdout

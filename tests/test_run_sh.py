@@ -72,6 +72,8 @@ def test_figure2_uses_the_table_s_runs_at_the_preset_s_beta(run):
         ("pose_code.np_bbb", "the preset's"): "--logdir=DATA/logs/small",
         ("pose_code.maml_bbb", "--beta=1e-3"): "--logdir=DATA/logs/small-figure2",
     }
+    again, _ = run("figure2", TRIALS="1", PRESET="small", BETAS="0 0.001", METHODS="np_bbb")
+    assert again == [words for words in runs if words[0] == "pose_code.np_bbb"]  # the same number
     assert "--against=beta" in commands[-1] and "/small-figure2 " in commands[-1]
 
 
@@ -242,3 +244,26 @@ def test_a_figure_of_some_methods_draws_these(run):
 def test_a_refused_list_is_the_last_thing_said(run):
     done = run("table2", check=False, PRESET="small", TRIALS="1", METHODS="np_all_bbb")
     assert done.returncode == 1 and done.stderr.splitlines()[-1].startswith("error: runs of the list failed or were")
+
+
+def test_predict_takes_models_or_rendered_views_and_a_place_for_its_picture(run):
+    here, command = os.getcwd(), "pose_code.predict --run={} {}"
+    _, commands = run("predict", "--support=a", "--query=/b", RUN="runs/mine")
+    rendered = f"--support={here}/a --query=/b --out=work_dir/predict/views.png"
+    assert commands == [command.format(f"{here}/runs/mine", rendered)]
+    _, commands = run("predict", "my chair.off", "--out=there/z.png")
+    assert commands == [command.format("pretrained/maml_bbb", f"--out={here}/there/z.png --CAD={here}/my chair.off")]
+    _, commands = run("predict", "a.off", "b.off")
+    assert commands[-1].endswith(f"--out=work_dir/predict/a.json --CAD={here}/a.off,{here}/b.off")
+    _, commands = run("predict")
+    assert commands[0].startswith("pose_data.cad_models ") and commands[1].endswith("/predict/CAD/chair/01.off")
+
+
+def test_variables_that_a_list_has_no_use_for_are_refused(run, tmp_path):
+    for name, variables, message in (
+        ("figure10", {"SHOTS": "5"}, "SHOTS=5: figure10 has one shot"),
+        ("table4", {"DATA": "mini_imagenet", "PRESET": "small"}, "PRESET=small: DATA=mini_imagenet has one"),
+        ("table2", {"LOG_DIR": f"{tmp_path}/a,b"}, "its name may not have a newline or a comma"),
+    ):
+        failed = run(name, check=False, **variables)
+        assert failed.returncode == 1 and message in failed.stderr, failed.stderr

@@ -93,7 +93,11 @@ def test_trials_on_splits_of_their_own_are_a_row_of_one_data_set(tmp_path):
     runs = results.load_results([tmp_path], paper)
     assert [(row["data"], row["trials"], row["splits"]) for row in results.table(runs)] == [("cars", 2, 2)] * 2
     text = results.markdown(runs)
-    assert "| 2, 2 splits |" in text and "Data: cars;" in text and "over 4 objects of 2 splits." in text
+    assert (
+        "| 2, 2 splits |" in text
+        and "Data: cars;" in text
+        and "over 4 objects of 2 splits (by split 6.00, 6.00)." in text
+    )
 
 
 def test_the_error_against_the_number_of_support_views_is_drawn_for_runs_that_have_it(logdir, tmp_path):
@@ -135,6 +139,13 @@ def test_methods_flag_and_label_noise_choose_rows(logdir):
     assert "best: np_vanilla.update_lr-0.001.beta-0.001: 7.00, 1 trials" in kept.stdout
     unknown = subprocess.run([*command, "--methods=np_vanila"], capture_output=True, text=True)
     assert unknown.returncode == 1 and "error: --methods: no method np_vanila" in unknown.stderr
+
+
+def test_a_picture_s_name_that_is_of_no_image_is_refused(tmp_path):
+    for name in ("a.foo", "a"):
+        with pytest.raises(UserError, match=rf"{name}: no image format; give a name that ends in .*\.png"):
+            figures.save_figure(figures.pyplot().figure(), tmp_path / name)
+    assert not list(tmp_path.iterdir())
 
 
 def against_beta(folder):

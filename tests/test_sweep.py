@@ -124,6 +124,20 @@ def test_the_same_list_as_a_job_array(tmp_path):
     assert list((tmp_path / "jobs").iterdir())
 
 
-def test_an_empty_list_is_an_error():
-    done = run("\n# nothing\n")
-    assert done.returncode == 1 and done.stderr.startswith("error: no runs on standard input")
+def test_a_list_that_is_empty_or_not_quoted_is_an_error():
+    for text, why in (("\n# nothing\n", "no runs on standard input"), ("a.b '--logdir=x\n", "in the list: a.b '--log")):
+        done = run(text)
+        assert done.returncode == 1 and done.stderr.startswith(f"error: {why}"), done.stderr
+        assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_line_s_own_number_of_threads_wins(tmp_path):
+    assert run(line(tmp_path, 1, more="--num_threads=7"), "--jobs=1").returncode == 0
+    assert (tmp_path / "trial-1/steps").read_text().startswith("1 7\n")
+
+
+def test_slurm_s_absence_and_a_parameter_that_it_lacks_are_one_line(tmp_path):
+    for flags in (["--slurm"], ["--slurm", "--slurm_cluster=local", "--slurm_parameters=no_such=1"]):
+        done = run(line(tmp_path), *flags, f"--slurm_folder={tmp_path}/jobs")
+        assert done.returncode == 1 and done.stderr.startswith("error: --slurm, --slurm_parameters: "), done.stderr
+        assert len(done.stderr.splitlines()) == 1

@@ -5,20 +5,17 @@ import fcntl
 import importlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 
 import numpy as np
 import pytest
-import tiny
 from absl import flags
 from absl.testing import flagsaver
 from scripts import REPO, error_line, run_script
+from tiny import load, run
 
-from metalearn import checkpoints, sweep
-from metalearn.run_folder import _Curve
-from pose_data import pickles
+from metalearn import sweep
 
 SCRIPTS = ("maml_vanilla", "maml_bbb", "maml_ib", "finetune", "np_vanilla", "np_bbb", "np_ib", "np_all_bbb")
 DECAY = {"np_vanilla": ["--weight_decay"]}  # optimizer state of its own to come back
@@ -37,13 +34,6 @@ RESULT_KEYS = {
     "shuffled_support_mse", "per_object", "median_degrees", "within_30_degrees", "objects", "flags", "data", "script",
     "command", "versions", "wall_time_s",
 }  # fmt: skip
-
-
-def run(script, data_dir, logdir, *flags):
-    """Run a script as a user does, from inside pose_code."""
-    evaluation = ["--eval_episodes=2", "--num_theta_samples=2", "--checkpoint_every=2"]
-    folders = [f"--data_dir={data_dir}", f"--logdir={logdir}"]
-    return run_script("pose_code", script, *folders, *tiny.of_script(script, 4), *evaluation, *flags)
 
 
 def read_curve(folder):
@@ -125,87 +115,12 @@ def test_a_flagfile_replays_a_run_with_one_change_and_train_false_only_evaluates
     assert "finished before" not in run("np_bbb", data_dir, tmp_path, "--eval_shots=1", "--eval_episodes=3").stdout
 
 
-@pytest.mark.parametrize("name", ["logs\n", " logs", "logs\udcff"])
-def test_a_folder_that_no_flag_file_or_tensorboard_can_name_is_refused(name, data_dir, tmp_path):
-    refused = run("np_vanilla", data_dir, tmp_path / "a", f"--logdir={tmp_path}/{name}")
-    if name == " logs":  # a blank within is nothing special
-        assert refused.returncode == 0 and (tmp_path / name).is_dir()
-        refused = run("np_vanilla", data_dir, tmp_path / "a", f"--logdir={tmp_path}/logs ")
-    (line,) = refused.stderr.splitlines()
-    assert refused.returncode == 1 and line.startswith("error: --logdir='") and "without a newline" in line
-
-
 def test_another_keras_backend_of_the_user_s_is_not_taken(data_dir, tmp_path):
     command = [sys.executable, "-m", "pose_code.np_vanilla", f"--data_dir={data_dir}", f"--logdir={tmp_path}"]
     command += ["--dim_im=16", "--update_batch_size=3", "--num_updates=0", "--eval_episodes=1"]
     environment = {**os.environ, "KERAS_BACKEND": "torch"}
     done = subprocess.run(command, cwd=REPO, env=environment, capture_output=True, text=True)
     assert done.returncode == 0 and "meta-test MSE" in done.stdout, done.stderr
-
-
-def test_a_run_keeps_to_its_data(data_dir, tmp_path):
-    assert run("np_vanilla", data_dir, tmp_path / "logs").returncode == 0
-    (folder,) = (tmp_path / "logs").iterdir()
-    before = (folder / "result.json").read_bytes()
-    other, moved = tmp_path / "other", tmp_path / "moved"
-    for copy in (other, moved):
-        shutil.copytree(data_dir, copy)
-    images, labels = pickles.load(other / "train_data.pkl")
-    pickles.dump([images, np.roll(labels, 1)], other / "train_data.pkl")
-    for more in ([], ["--train=False"], ["--num_updates=6"]):
-        refused = run("np_vanilla", other, tmp_path / "logs", *more)
-        assert refused.returncode == 1 and f"of other objects, those of --data_dir={data_dir}" in refused.stderr
-    for checkpoint in folder.glob("checkpoint*"):
-        checkpoint.unlink()  # as in results/
-    assert "of other objects" in run("np_vanilla", other, tmp_path / "logs").stderr
-    assert (folder / "result.json").read_bytes() == before
-    assert run("np_vanilla", other, tmp_path / "logs", "--allow_new_data").returncode == 0
-    assert run("np_vanilla", other, tmp_path / "logs").returncode == 0  # now these are the run's
-    assert run("np_bbb", data_dir, tmp_path / "moves").returncode == 0
-    assert run("np_bbb", moved, tmp_path / "moves", "--train=False").returncode == 0  # the same data elsewhere
-
-
-def load(folder):
-    with np.load(folder / "checkpoint-final.npz") as arrays:
-        return {name: arrays[name] for name in arrays.files if name != "note"}
-
-
-def as_if_from_before(folder):
-    """Take out of a run's records what runs from before --init, --distinct_tasks and --aggregator_lr do not have."""
-    new = ("init", "distinct_tasks", "aggregator_lr")
-    (folder / "checkpoint-last.npz").unlink(missing_ok=True)
-    path = folder / "checkpoint-final.npz"
-    note = checkpoints.load_note(path)
-    note["flags"] = {name: value for name, value in note["flags"].items() if name not in new}
-    arrays = {name: array for name, array in load(folder).items() if not name.startswith("adam_aggregator")}
-    checkpoints.save(path, arrays, note)
-    result = json.loads((folder / "result.json").read_text())
-    result["flags"] = {name: value for name, value in result["flags"].items() if name not in new}
-    (folder / "result.json").write_text(json.dumps(result))
-
-
-def test_a_run_from_before_is_evaluated_as_what_it_was_and_not_taken_for_one_of_today_s_defaults(data_dir, tmp_path):
-    flags = ["--init=glorot", "--distinct_tasks"]
-    assert run("np_ib", data_dir, tmp_path, *flags).returncode == 0
-    folder = tmp_path / RUN_NAMES["np_ib"]
-    before = json.loads((folder / "result.json").read_text())
-    as_if_from_before(folder)
-    evaluated = run("np_ib", data_dir, tmp_path, "--train=False")
-    assert evaluated.returncode == 0, evaluated.stderr
-    result = json.loads((folder / "result.json").read_text())
-    assert result["meta_test_mse"] == before["meta_test_mse"]
-    assert [result["flags"][name] for name in ("init", "distinct_tasks", "aggregator_lr")] == ["glorot", True, None]
-    as_if_from_before(folder)
-    other = run("np_ib", data_dir, tmp_path)
-    assert other.returncode == 1 and "--init was glorot" in other.stderr and "--distinct_tasks was True" in other.stderr
-
-
-def test_a_curve_from_before_a_metric_existed_goes_on_without_it(tmp_path):
-    path = tmp_path / "curve.csv"
-    path.write_text("iteration,seconds,metatrain_kl\n1,0.1,7\n2,0.2,6\n")
-    curve = _Curve(path, 1)
-    curve.write(2, 0.3, {"metatrain_kl": 5.0, "metatrain_kl_sigma": 4.0})
-    assert path.read_text().splitlines() == ["iteration,seconds,metatrain_kl", "1,0.1,7", "2,0.3,5"]
 
 
 def test_flags_that_do_nothing_are_accepted_in_one_line(data_dir, tmp_path):

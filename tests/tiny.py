@@ -22,6 +22,13 @@ def of_script(script, iterations):
     return [*(TINY_FINETUNE if script == "finetune" else TINY_MAML), f"--metatrain_iterations={iterations}"]
 
 
+def run(script, data_dir, logdir, *flags):
+    """Run a pose script for four iterations as a user does, from inside pose_code."""
+    evaluation = ["--eval_episodes=2", "--num_theta_samples=2", "--checkpoint_every=2"]
+    folders = [f"--data_dir={data_dir}", f"--logdir={logdir}"]
+    return run_script("pose_code", script, *folders, *of_script(script, 4), *evaluation, *flags)
+
+
 def trained(script, data_dir, logdir, *flags):
     """The run folder of a pose script's run of two iterations, the only one below `logdir`."""
     folders = [f"--data_dir={data_dir}", f"--logdir={logdir}"]
@@ -29,6 +36,12 @@ def trained(script, data_dir, logdir, *flags):
     assert done.returncode == 0, done.stderr
     (folder,) = logdir.iterdir()
     return folder
+
+
+def load(folder):
+    """{name: array} of a finished run's checkpoint."""
+    with np.load(folder / "checkpoint-final.npz") as arrays:
+        return {name: arrays[name] for name in arrays.files if name != "note"}
 
 
 def write_data(folder):

@@ -1,0 +1,115 @@
+"""What a run folder keeps to: its name, data, settings and records, those of earlier versions too."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from scripts import error_line
+from tiny import load, run
+
+from metalearn import checkpoints
+from metalearn.curve import Curve
+from metalearn.restore import restore
+from pose_data import pickles
+
+
+def test_names_that_would_lead_to_other_folders_are_refused(data_dir, tmp_path):
+    refused = run("np_vanilla", data_dir, tmp_path, "--logdir=~/logs")
+    assert "--logdir=~/logs: a shell expands ~" in error_line(refused)
+    assert "--tag=a/b: give one without a slash" in error_line(run("np_vanilla", data_dir, tmp_path, "--tag=a/b"))
+
+
+def test_a_curve_is_measured_alike_to_its_end(data_dir, tmp_path):
+    flags = ["--test_num_updates=2", "--metatrain_iterations=2"]
+    assert run("maml_vanilla", data_dir, tmp_path, *flags).returncode == 0
+    other = ["--test_num_updates=3", "--metatrain_iterations=4"]
+    assert "--test_num_updates was 2" in error_line(run("maml_vanilla", data_dir, tmp_path, *other))
+    evaluated = run("maml_vanilla", data_dir, tmp_path, "--test_num_updates=3", flags[1], "--train=False")
+    assert evaluated.returncode == 0, evaluated.stderr
+
+
+@pytest.mark.parametrize("name", ["logs\n", " logs", "logs\udcff"])
+def test_a_folder_that_no_flag_file_or_tensorboard_can_name_is_refused(name, data_dir, tmp_path):
+    refused = run("np_vanilla", data_dir, tmp_path / "a", f"--logdir={tmp_path}/{name}")
+    if name == " logs":  # a blank within is nothing special
+        assert refused.returncode == 0 and (tmp_path / name).is_dir()
+        refused = run("np_vanilla", data_dir, tmp_path / "a", f"--logdir={tmp_path}/logs ")
+    (line,) = refused.stderr.splitlines()
+    assert refused.returncode == 1 and line.startswith("error: --logdir='") and "without a newline" in line
+
+
+def test_a_run_keeps_to_its_data(data_dir, tmp_path):
+    assert run("np_vanilla", data_dir, tmp_path / "logs").returncode == 0
+    (folder,) = (tmp_path / "logs").iterdir()
+    before = (folder / "result.json").read_bytes()
+    other, moved = tmp_path / "other", tmp_path / "moved"
+    for copy in (other, moved):
+        shutil.copytree(data_dir, copy)
+    images, labels = pickles.load(other / "train_data.pkl")
+    for changed, more in (
+        ([images, np.roll(labels, 1)], []),
+        ([images, np.roll(labels, 1)], ["--train=False"]),
+        ([255 - images, labels], ["--num_updates=6"]),  # other renders of the same objects and angles
+    ):
+        pickles.dump(changed, other / "train_data.pkl")
+        refused = run("np_vanilla", other, tmp_path / "logs", *more)
+        assert (
+            refused.returncode == 1 and f"of other objects or images, those of --data_dir={data_dir}" in refused.stderr
+        )
+    for checkpoint in folder.glob("checkpoint*"):
+        checkpoint.unlink()  # as in results/
+    assert "of other objects" in run("np_vanilla", other, tmp_path / "logs").stderr
+    assert (folder / "result.json").read_bytes() == before
+    assert run("np_vanilla", other, tmp_path / "logs", "--allow_new_data").returncode == 0
+    assert run("np_vanilla", other, tmp_path / "logs").returncode == 0  # now these are the run's
+    assert run("np_bbb", data_dir, tmp_path / "moves").returncode == 0
+    assert run("np_bbb", moved, tmp_path / "moves", "--train=False").returncode == 0  # the same data elsewhere
+    (result,) = (tmp_path / "moves").glob("*/result.json")
+    for checkpoint in result.parent.glob("checkpoint*"):
+        checkpoint.unlink()
+    written = json.loads(result.read_text())
+    assert written["versions"]["device"] and set(written["versions"]) >= {"commit", "tensorflow"}
+    result.write_text(json.dumps(written | {"data": [part.partition("-")[0] for part in written["data"]]}))
+    assert (
+        "finished before" in run("np_bbb", data_dir, tmp_path / "moves").stdout
+    )  # a result from before images counted
+
+
+def as_if_from_before(folder):
+    """Take out of a run's records what runs from before --init, --distinct_tasks and --aggregator_lr do not have."""
+    new = ("init", "distinct_tasks", "aggregator_lr")
+    (folder / "checkpoint-last.npz").unlink(missing_ok=True)
+    path = folder / "checkpoint-final.npz"
+    note = checkpoints.load_note(path)
+    note["flags"] = {name: value for name, value in note["flags"].items() if name not in new}
+    arrays = {name: array for name, array in load(folder).items() if not name.startswith("adam_aggregator")}
+    checkpoints.save(path, arrays, note)
+    result = json.loads((folder / "result.json").read_text())
+    result["flags"] = {name: value for name, value in result["flags"].items() if name not in new}
+    (folder / "result.json").write_text(json.dumps(result))
+
+
+def test_a_run_from_before_is_evaluated_as_what_it_was_and_not_taken_for_one_of_today_s_defaults(data_dir, tmp_path):
+    flags = ["--init=glorot", "--distinct_tasks"]
+    assert run("np_ib", data_dir, tmp_path, *flags).returncode == 0
+    (folder,) = tmp_path.iterdir()
+    before = json.loads((folder / "result.json").read_text())
+    as_if_from_before(folder)
+    assert restore(folder).weights["decoder"].mean
+    evaluated = run("np_ib", data_dir, tmp_path, "--train=False")
+    assert evaluated.returncode == 0, evaluated.stderr
+    result = json.loads((folder / "result.json").read_text())
+    assert result["meta_test_mse"] == before["meta_test_mse"]
+    assert [result["flags"][name] for name in ("init", "distinct_tasks", "aggregator_lr")] == ["glorot", True, None]
+    as_if_from_before(folder)
+    other = run("np_ib", data_dir, tmp_path)
+    assert other.returncode == 1 and "--init was glorot" in other.stderr and "--distinct_tasks was True" in other.stderr
+
+
+def test_a_curve_from_before_a_metric_existed_goes_on_without_it(tmp_path):
+    path = tmp_path / "curve.csv"
+    path.write_text("iteration,seconds,metatrain_kl\n1,0.1,7\n2,0.2,6\n")
+    curve = Curve(path, 1)
+    curve.write(2, 0.3, {"metatrain_kl": 5.0, "metatrain_kl_sigma": 4.0})
+    assert path.read_text().splitlines() == ["iteration,seconds,metatrain_kl", "1,0.1,7", "2,0.3,5"]
