@@ -1,11 +1,20 @@
 """How far apart two methods are, paired by split and object. Trials: results as results.load_results returns them."""
 
 import collections
+import itertools
+import math
 from typing import NamedTuple
 
 import numpy as np
 
+from metalearn.settings import differing
+
 _DRAWS = 10_000
+# In which methods differ as such: what regularizes, and how long and how fast each trains.
+_OF_METHODS = {
+    "beta", "decay", "weight_decay", "regularizer", "adapt_encoder", "num_theta_samples", "update_lr", "meta_lr",
+    "rho_lr", "aggregator_lr", "num_updates", "metatrain_iterations",
+}  # fmt: skip
 
 
 class Difference(NamedTuple):
@@ -62,3 +71,36 @@ def split_of(trial):
     data = trial.get("data") or ()
     held_out = data[1].partition("-")[0] if len(data) > 1 else trial["flags"].get("data_dir", "")
     return f"{held_out} {trial['flags'].get('data_seed', '')}"
+
+
+def differences(rows, names, groups):
+    """A line for each regularized method and its plain one, of the same data, preset and shots: how far apart they are.
+    rows: of results.table; names: of these; groups: their trials."""
+    lines, cells = [], list(zip(rows, names, groups, strict=True))
+    for (plain, plain_name, plain_trials), (regularized, name, trials) in itertools.product(cells, cells):
+        first = plain_trials[0], trials[0]
+        same = all(plain[column] == regularized[column] for column in ("data", "preset", "shots"))
+        noise, plain_noise = (run["flags"].get("label_noise") or "none" for run in first)
+        if not same or noise != plain_noise or plain_trials[0]["key"] not in trials[0]["baselines"]:
+            continue
+        differ = differing([run["flags"] for run in first])
+        if first[0]["method"] == first[1]["method"] and len(differ) > 1:
+            continue  # runs of one script are compared where one flag tells them apart
+        found = paired(plain_trials, trials)
+        if found is None or not math.isfinite(found.mean):
+            continue
+        sign, (low, high) = (1, found[1:3]) if found.mean > 0 else (-1, (-found.high, -found.low))
+        over, common = f"{found.objects} {trials[0]['tasks']}", len(found.by_split)
+        if common < max(plain["splits"], regularized["splits"]):
+            over += f" of the {common} splits that both have"
+        elif common > 1:
+            over += f" of {common} splits"
+        if common > 1:
+            over += f" (by split {', '.join(f'{sign * mean:.2f}' for mean in found.by_split)})"
+        others = [flag for flag in differ if flag not in _OF_METHODS]
+        lines.append(
+            f"{name} is {abs(found.mean):.2f} {'below' if sign > 0 else 'above'} {plain_name}: "
+            f"95 % interval {low:.2f} to {high:.2f} over {over}."
+            + (f" Their --{', --'.join(others)} differ, too." if others else "")
+        )
+    return lines

@@ -63,9 +63,9 @@ def _table(runs):
     lines = ["<table><tr>" + "".join(f"<th>{html.escape(title)}</th>" for title, _ in columns) + "</tr>"]
     for row in rows:
         lines.append("<tr>" + "".join(f"<td>{_code(cell(row))}</td>" for _, cell in columns) + "</tr>")
-    data = ", ".join(sorted({f"{row['data']}, preset {row['preset']}" for row in rows}))
+    data = ", ".join(sorted({f"{row['data']}, run folders {row['preset']}" for row in rows}))
     lines.append(f"</table><p>Data: {html.escape(data)}.</p>")
-    return "\n".join([*lines, *(f"<p>{_code(line.strip())}</p>" for line in results.differences(runs))])
+    return "\n".join([*lines, *(f"<p>{_code(line)}</p>" for line in results.notes(runs))])
 
 
 def _code(text):

@@ -48,8 +48,9 @@ def _cut_command(command):
 
 
 def _end_of(text):
-    """/a/b/cars/split-1 -> cars/split-1, /a/package/script.py -> package/script.py, /a/logs -> logs; else the text."""
+    """/a/b/cars/split-1 -> cars/split-1, /a/package/script.py -> package/script.py, /a/run/flags.cfg ->
+    run/flags.cfg, /a/logs -> logs; else the text."""
     path = Path(text)
     if not path.is_absolute():
         return text
-    return "/".join(path.parts[-2:]) if re.fullmatch(r"(split|search)-\d+|\w+\.py", path.name) else path.name
+    return "/".join(path.parts[-2:]) if re.fullmatch(r"(split|search)-\d+|\w+\.py|flags\.cfg", path.name) else path.name

@@ -3,9 +3,7 @@
 import collections
 import csv
 import io
-import itertools
 import json
-import math
 import re
 import statistics
 from pathlib import Path
@@ -17,6 +15,8 @@ from metalearn import comparison
 from metalearn.cli import UserError
 from metalearn.files import atomic_path
 from metalearn.settings import data_name, differing, tell_apart
+
+_WAY_OUT = "give folders of --logdir without it, or delete it if it is damaged; each domain has a summarize of its own"
 
 
 class Method(NamedTuple):
@@ -49,10 +49,12 @@ def load_results(folders, paper):
                 result = identify(json.loads(path.read_text()) | {"folder": path.parent}, paper)
                 result["iterations"]
             except (ValueError, KeyError, TypeError) as e:
-                raise UserError(f"{path}: not a result of a training script ({e!r}); delete it or that run") from None
+                raise UserError(f"{path}: not a result {paper.OBJECTIVE.name} is in ({e!r}); {_WAY_OUT}") from None
             results.append(result)
     if not results:
-        raise UserError(f"--logdir={','.join(map(str, folders))}: no result.json below; train something first")
+        begun = next((path.parent for folder in folders for path in sorted(Path(folder).rglob("flags.cfg"))), None)
+        remedy = f"{begun} is unfinished; give its command again" if begun else "train something first"
+        raise UserError(f"--logdir={','.join(map(str, folders))}: no result.json below; {remedy}")
     groups = group(results)
     for (_, trials), text in zip(groups, tell_apart(groups), strict=True):
         for trial in trials:
@@ -262,38 +264,22 @@ def columns(rows, first):
 
 
 def markdown(results):
-    """The table of the results in Markdown, and under it the `differences`."""
+    """The table of the results in Markdown, and under it the `notes`."""
     rows = table(results)
     shown = columns(rows, results[0])
     lines = [f"| {' | '.join(title for title, _ in shown)} |", "|---" * len(shown) + "|"]
     lines += [f"| {' | '.join(cell(row) for _, cell in shown)} |" for row in rows]
-    for data, preset in sorted({(row["data"], row["preset"]) for row in rows if row["data"]}):
-        lines.append(f"\nData: {data}; preset: {preset}; mean (standard deviation) over trials.")
-    return "\n".join([*lines, *differences(results)])
+    for data, folder in sorted({(row["data"], row["preset"]) for row in rows if row["data"]}):
+        lines.append(f"\nData: {data}; run folders: {folder}; mean (standard deviation) over trials.")
+    return "\n".join([*lines, *(f"\n{line}" for line in notes(results))])
 
 
-def differences(results):
-    """A line for each regularized method and its plain one, of the same data, preset and shots: how far apart they are,
-    paired by split and object (see comparison.py)."""
-    groups = list(zip(table(results), (trials for _, trials in group(results)), strict=True))
-    lines = []
-    for (plain, plain_trials), (regularized, trials) in itertools.product(groups, groups):
-        same = all(plain[column] == regularized[column] for column in ("data", "preset", "shots"))
-        noise, plain_noise = (ours[0]["flags"].get("label_noise") or "none" for ours in (trials, plain_trials))
-        if not same or noise != plain_noise or plain_trials[0]["key"] not in trials[0]["baselines"]:
-            continue
-        first = [plain_trials[0], trials[0]]
-        if first[0]["method"] == first[1]["method"] and len(differing([run["flags"] for run in first])) > 1:
-            continue  # runs of one script are compared where one flag tells them apart
-        found = comparison.paired(plain_trials, trials)
-        if found is None or not math.isfinite(found.mean):
-            continue
-        sign, bounds = (1, found[1:3]) if found.mean > 0 else (-1, (-found.high, -found.low))  # plain - regularized
-        over, by_split = f"{found.objects} {trials[0]['tasks']}", found.by_split
-        if len(by_split) > 1:
-            over += f" of {len(by_split)} splits (by split {', '.join(f'{sign * mean:.2f}' for mean in by_split)})"
-        lines.append(
-            f"\n{_name(regularized)} is {abs(found.mean):.2f} {'below' if found.mean > 0 else 'above'} {_name(plain)}: "
-            f"95 % interval {bounds[0]:.2f} to {bounds[1]:.2f} over {over}."
-        )
-    return lines
+def notes(results):
+    """Lines below a table: settings in which trials of a row differ, and how far apart methods are (comparison.py)."""
+    rows, groups = table(results), [trials for _, trials in group(results)]
+    names = list(map(_name, rows))
+    differ = [
+        (name, differing([trial["flags"] for trial in trials])) for name, trials in zip(names, groups, strict=True)
+    ]
+    lines = [f"The trials of {name} differ in --{', --'.join(settings)}." for name, settings in differ if settings]
+    return lines + comparison.differences(rows, names, groups)

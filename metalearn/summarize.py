@@ -6,7 +6,7 @@ from pathlib import Path
 
 from absl import flags
 
-from metalearn import figures, kept, results, settings
+from metalearn import figures, kept, results
 from metalearn.cli import UserError
 
 FLAGS = flags.FLAGS
@@ -15,10 +15,14 @@ FLAGS = flags.FLAGS
 def define_flags():
     flags.DEFINE_list("logdir", None, "folders to search for runs", required=True)
     flags.DEFINE_string("out", None, "prefix of the .md and .csv files to write")
-    flags.DEFINE_list("methods", None, "keep these: scripts' names, +wd for --weight_decay; default all")
+    flags.DEFINE_list(
+        "methods",
+        None,
+        "keep these: scripts' names, +wd for --weight_decay, +encoder for --adapt_encoder",
+    )
     flags.DEFINE_string("bars", None, "image file to draw the table to")
     flags.DEFINE_string("shots", None, "image file to draw the error against the number of support views to")
-    flags.DEFINE_string("figure", None, "image file to draw the training curves to")
+    flags.DEFINE_string("figure", None, "image file to draw the training curves to; bold: means over nine summaries")
     flags.DEFINE_list("against", None, "flag to draw the error against with --figure, and flags that may vary with it")
     flags.DEFINE_string("html", None, "HTML file to write the report to: table, pictures, example objects, settings")
     flags.DEFINE_string("keep", None, "folder to copy result.json, curve and examples of the runs to")
@@ -44,9 +48,6 @@ def run(paper, write_html):
             print(f"left out by --methods: {', '.join(left_out)}", file=sys.stderr)
     if FLAGS.against:
         runs = results.against(runs, FLAGS.against[0], paper)
-    for name, trials in results.group(runs):
-        if names := settings.differing([trial["flags"] for trial in trials]):
-            print(f"warning: the trials of {name} differ in --{', --'.join(names)}", file=sys.stderr)
     rows = results.table(runs)
     text = results.markdown(runs)
     print(text)

@@ -32,7 +32,11 @@ flags.DEFINE_integer("trial", 1, "number of the trial, part of the run folder's 
 flags.DEFINE_integer("num_trials", 1, "trials to train side by side, from --trial on", lower_bound=1, upper_bound=1000)
 flags.DEFINE_integer("seed", 0, "seed of weights, meta-batches and noise, together with --trial", lower_bound=0)
 flags.DEFINE_integer(
-    "update_batch_size", 15, "K: support points per class; the query set has as many", lower_bound=1, upper_bound=10_000
+    "update_batch_size",
+    15,
+    "K: support points per class; query points, too, without a flag for them",
+    lower_bound=1,
+    upper_bound=10_000,
 )
 flags.DEFINE_integer("meta_batch_size", 10, "tasks per outer step", lower_bound=1, upper_bound=10_000)
 flags.DEFINE_bool("train", True, "train (resuming if there is a checkpoint), then evaluate; False only evaluates")

@@ -50,7 +50,7 @@ def run_tasks(function, tasks, num_workers, report):
             at_work = " or ".join(str(task[0]) for task in list(futures.values())[:num_workers])  # begun in their order
             raise UserError(
                 f"a worker process died (out of memory?) at work on {at_work}; what is done is kept: run the same "
-                "command again, with a smaller --num_workers"
+                "command again, with a smaller --num_workers (in a script: below if __name__ == '__main__':)"
             ) from error
         except Exception:
             executor.shutdown(cancel_futures=True)

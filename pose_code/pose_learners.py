@@ -25,7 +25,7 @@ _NO_EFFECT = "accepted for the released script's command lines, without effect, 
 
 def define_data_flags():
     """The flags of all pose scripts: data, and the learners' start."""
-    flags.DEFINE_string("data_dir", None, "folder of the two pickles that pose_data/data_gen.py writes", required=True)
+    flags.DEFINE_string("data_dir", None, "folder of the data that pose_data/data_gen.py writes", required=True)
     flags.DEFINE_list("data", "train_data.pkl,val_data.pkl", "file names of the training and the held-out objects")
     flags.DEFINE_integer("num_classes", 1, "objects per task", lower_bound=1)
     flags.DEFINE_integer("dim_im", 128, "side of the images in pixels; a divisor of the stored side averages blocks")

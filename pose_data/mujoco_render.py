@@ -115,7 +115,10 @@ def render_object(task):
     if not missing:
         return 0
     angles = view_angles(task.seed, folder.parent.name, folder.name, task.num_views)
-    object_scene = scene.Scene(read_triangles(task.model_path, task.up), task.image_size, task.cull_faces)
+    triangles = read_triangles(task.model_path, task.up)
+    object_scene = scene.Scene(triangles, task.image_size, task.cull_faces)
+    if (off := scene.off_origin(triangles)) > 0.15:
+        _warn(f"{task.model_path}: it turns about a point {off:.0%} of its longest side off its middle")
     folder.mkdir(parents=True, exist_ok=True)
     if rendered_model(folder) != identity:  # first the old views go, so that no kill leaves them beside new ones
         for path in rotate_folder.image_paths(folder).values():

@@ -47,6 +47,13 @@ def placement(corners):
     return scale, np.array([OBJECT_X - middle_x, OBJECT_Y - middle_y, OBJECT_REST_Z - scale * low[2]])
 
 
+def off_origin(triangles):
+    """How far the middle of the bounding box is from the axis that a mesh is turned about, as a share of the longest
+    side. triangles: [n, 3, 3]."""
+    low, high = triangles.min(axis=(0, 1)), triangles.max(axis=(0, 1))
+    return float(np.hypot(*(low + high)[:2] / 2) / (high - low).max())
+
+
 def _distinct(corners):
     """The distinct rows of `corners`, [n, 3], and which of them each is, int32 [n]: np.unique, five times faster."""
     order = np.lexsort(corners.T)

@@ -41,12 +41,23 @@ def define_flags():
     )
     flags.DEFINE_list("test_shots", [], "K at meta-test, one number or several; unset: --update_batch_size")
     flags.DEFINE_integer("test_query_size", 201, "query points of a test task, evenly spaced", 1, 100_000)
-    flags.DEFINE_float("test_query_range", 5.0, "their u run from minus this to this", lower_bound=0.0, upper_bound=1e6)
+    flags.DEFINE_float(
+        "test_query_range",
+        5.0,
+        "a test task's query points lie between -this and this",
+        lower_bound=0.0,
+        upper_bound=1e6,
+    )
     flags.DEFINE_float("noise_scale", 0.1, "standard deviation of the observation noise of y", lower_bound=0.0)
     flags.DEFINE_float(
-        "test_support_noise", None, "the same of a test task's support labels; unset: --noise_scale", lower_bound=0.0
+        "test_support_noise",
+        None,
+        "noise of a test task's support labels, as --noise_scale; unset: that",
+        lower_bound=0.0,
     )
-    flags.DEFINE_float("test_query_noise", 0.0, "the same of a test task's query labels", lower_bound=0.0)
+    flags.DEFINE_float(
+        "test_query_noise", 0.0, "noise of a test task's query labels, as --noise_scale", lower_bound=0.0
+    )
 
 
 class Points(NamedTuple):

@@ -1,4 +1,4 @@
-"""The pose scripts in this process: their flags, defined and parsed for a while, and what they hand to the trainer."""
+"""The scripts in this process: their flags, defined and parsed for a while, and what they hand to the trainer."""
 
 import contextlib
 import importlib
@@ -19,7 +19,7 @@ def script(name, *arguments, package="pose_code"):
     with flagsaver.flagsaver():
         module = importlib.import_module(f"{package}.{name}")
         module.define_flags()
-        flags.FLAGS(["", "--data_dir=.", *arguments])
+        flags.FLAGS(["", *["--data_dir=."] * ("data_dir" in flags.FLAGS), *arguments])
         yield module
 
 

@@ -154,3 +154,13 @@ def test_deterministic_code_passes_through_in_its_place():
     np.testing.assert_array_equal(support_w, support)
     np.testing.assert_array_equal(query_w, query)
     assert float(kl) == 0.0
+
+
+def test_a_stochastic_code_has_its_mean_and_scale_and_noise_of_its_own_at_each_point():
+    theta = {"a/kernel": tf.constant([[1.0]])}
+    support, query = tf.ones([5000, 2, 1]), tf.ones([5000, 2, 1])
+    codes = draw_code(encode, (theta, theta), support, query, SEED, True, "query")[:2]
+    codes = np.concatenate(codes, axis=1)[..., 0]
+    np.testing.assert_allclose(codes.mean(axis=0), 1.0, atol=0.1)
+    np.testing.assert_allclose(codes.std(axis=0), np.log1p(np.e), rtol=0.05)
+    np.testing.assert_allclose(np.corrcoef(codes.T), np.eye(4), atol=0.1)

@@ -11,6 +11,7 @@ from scripts import REPO, error_line, run_script, start_script, training_losses
 from classification import class_file, class_learners
 from classification.tasks import split_classes
 from metalearn.restore import restore
+from metalearn.tasks import MetaBatch
 
 TINY = [
     "--dim_im=16", "--ways=3", "--num_train_classes=6", "--dim_w=16", "--num_filters=8", "--meta_batch_size=2",
@@ -76,6 +77,25 @@ def test_joint_training_s_two_baselines_evaluate_on_tasks_of_new_classes(kind, d
     assert losses[-1] < 0.7 * losses[0]  # six patterns are soon told apart
     if kind == "nearest":
         assert result["meta_test_accuracy"] > 70  # of patterns with little noise
+
+
+def test_fine_tuning_takes_gradient_steps_of_the_whole_network_from_a_last_layer_of_zeros():
+    rng, sizes = np.random.default_rng(0), ["--dim_im=16", "--ways=3", "--dim_w=16", "--num_filters=8"]
+    x, y = rng.integers(256, size=(2, 1, 6, 16, 16, 1)).astype(np.uint8), np.eye(3, dtype=np.float32)[[[0, 1, 2] * 2]]
+    with script("joint", *sizes, "--num_outputs=6", "--update_lr=0.5", package="classification") as module:
+        learner = module.make_learner()
+        weights = tf.nest.map_structure(tf.constant, learner.init(rng))
+        predictions, _ = learner.predict(weights, MetaBatch(x[0], y, x[1], y), None, num_updates=3)
+    offsets = weights["offsets"].mean
+    expected = weights["encoder"].mean | weights["head"].mean
+    expected |= {"head_out/kernel": tf.zeros([8, 3]), "head_out/bias": tf.zeros(3)}
+    for _ in range(3):
+        with tf.GradientTape() as tape:
+            tape.watch(expected)
+            loss = learner.objective.loss(learner._logits(expected | offsets, x[0, 0]), y[0])
+        gradients = tape.gradient(loss, expected)
+        expected = {name: w - 0.5 * gradients[name] for name, w in expected.items()}
+    np.testing.assert_allclose(predictions[0], learner._logits(expected | offsets, x[1, 0]), rtol=1e-3, atol=1e-5)
 
 
 def test_maml_learns_its_classes_by_heart(data_dir, tmp_path):

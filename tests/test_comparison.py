@@ -57,3 +57,11 @@ def test_the_differences_of_splits_are_told_in_the_order_of_the_trials():
     one = [trial("s2", ["a", "b"], [3.0, 5.0]), trial("s1", ["a"], [1.0])]
     other = [trial("s1", ["a"], [4.0]), trial("s2", ["a", "b"], [1.0, 1.0])]
     assert comparison.paired(one, other).by_split == (3.0, -3.0)
+
+
+def test_the_same_data_divided_by_another_seed_are_another_split():
+    def tasks(seed, error):
+        return {"flags": {"data_dir": "s", "data_seed": seed}, "per_object": [error]}
+
+    assert comparison.paired([tasks(1, 1.0), tasks(2, 3.0)], [tasks(2, 1.0)])[:1] == (2.0,)
+    assert comparison.paired([tasks(1, 1.0)], [tasks(2, 1.0)]) is None

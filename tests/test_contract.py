@@ -90,6 +90,13 @@ def test_the_averages_of_the_weights_are_evaluated_and_resume(tmp_path):
     assert all(np.array_equal(whole[name], parts[name]) for name in whole if name != "note")
     result = json.loads((tmp_path / "whole/constant.trial-1/result.json").read_text())
     np.testing.assert_allclose(result["meta_test_mse"], (whole["ema/all/number"][0] - 3.0) ** 2, rtol=1e-5)
+    with open(tmp_path / "whole/constant.trial-1/curve.csv", newline="") as file:
+        errors = [float(row["metatrain_mse"]) for row in csv.DictReader(file)]  # before each step
+    average = 0.0
+    for step, number in enumerate([*(3.0 - np.sqrt(errors[1:])), whole["all/number"][0]], 1):
+        decay = min(0.9, (1 + step) / (10 + step))
+        average = decay * average + (1 - decay) * number
+    np.testing.assert_allclose(whole["ema/all/number"][0], average, rtol=1e-4)
     # Adam moves the number by about 0.05 per step from 0, so the average of 30 steps is behind it
     assert whole["all/number"][0] > whole["ema/all/number"][0] + 0.1 > 0.6
 

@@ -135,3 +135,15 @@ def test_shuffling_gives_a_point_another_one_s_label_and_a_single_point_another_
         assert (right != shuffled).all()
         axis = 1 if shots == 3 else 0  # within a task; a single label comes from another
         np.testing.assert_array_equal(np.sort(shuffled, axis=axis), np.sort(right, axis=axis))
+
+
+def test_draws_of_theta_depend_on_the_evaluation_s_seed(split):
+    seeds = {3: [], 4: []}
+    for number, seen in seeds.items():
+
+        def predict(batch, seed, seen=seen):
+            seen.append(tuple(seed.numpy()))
+            return tf.zeros(batch.query_y.shape), None
+
+        evaluate(SQUARED_ERROR, predict, split, **SETTINGS | {"seed": number})
+    assert len(set(seeds[3])) == len(set(seeds[4])) == 4 and not set(seeds[3]) & set(seeds[4])

@@ -36,7 +36,7 @@ def test_it_has_every_part_and_needs_no_other_file(logdir, tmp_path):
     pose_report.write(tmp_path / "report.html", results.load_results([logdir], paper))
     page = (tmp_path / "report.html").read_text()
     assert "<td>MR-CNP (W)</td><td>4.50 (0.71)</td><td>2.89 (0.18)</td>" in page
-    assert "&lt;pascal&gt;, preset small" in page and "/data/<pascal>" not in page
+    assert "&lt;pascal&gt;, run folders small" in page and "/data/<pascal>" not in page
     assert page.count('class="plot"') == 2 and page.count("<figure>") == 2 * pose_report.NUM_OBJECTS * 4
     assert "true 90°, predicted 180°" in page and "true 90°, predicted 0° → 180°" in page  # CNP, MAML
     assert "<summary>MR-MAML (W), 2 trials: maml_bbb.beta-0.1</summary>" in page

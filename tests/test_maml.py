@@ -239,3 +239,30 @@ def test_steps_that_are_computed_again_give_the_encoder_its_gradient_through_the
     kept, recomputed = (loss_and_gradients(weights, batch, **settings, recompute=again) for again in (False, True))
     for one, other in zip(kept, recomputed, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    "kwargs, stochastic",
+    [
+        ({}, False),
+        ({"bayesian_encoder": True}, True),
+        ({"bayesian_encoder": True, "adapt_encoder": False}, True),
+        ({"stochastic_code": True, "adapt_encoder": False}, True),
+        ({"stochastic_code": True, "adapt_encoder": False, "test_mean_code": True}, False),
+    ],
+    ids=["maml", "mr_weights_adapted", "mr_weights", "mr_activations", "mean_code"],
+)
+def test_stochastic_says_whether_predictions_depend_on_the_seed(kwargs, stochastic):
+    learner, batch = TinyLearner(**kwargs), tiny_batch()
+    first, other = (learner.predict(learner.weights, batch, seed)[0] for seed in (SEED, SEED + 1))
+    assert (np.abs(first - other).max() > 1e-6) == learner.stochastic(learner.weights) == stochastic
+
+
+def test_a_task_penalty_is_of_the_support_set_s_predictions_before_and_after_adapting():
+    learner, batch = TinyLearner(task_penalty=lambda before, after: tf.reduce_sum(after - 3.0 * before)), tiny_batch()
+    support = batch._replace(query_x=batch.support_x)
+    before, after = (learner.predict(learner.weights, support, SEED, steps)[0].numpy() for steps in (0, 2))
+    loss, metrics = learner.loss(learner.weights, batch, SEED)
+    expected = np.sum(after - 3.0 * before) / 3  # mean over three tasks
+    np.testing.assert_allclose(metrics["regularizer"], expected, rtol=1e-4)
+    np.testing.assert_allclose(loss, metrics["mse"] + expected, rtol=1e-4)

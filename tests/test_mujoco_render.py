@@ -3,6 +3,7 @@ import pickletools
 
 import numpy as np
 import pytest
+import trimesh
 from cad_folder import NAMES, REPO, SMALL, SMALL_ONE, error_line, files_in, lopsided_mesh, run, write_models
 from PIL import Image
 
@@ -75,6 +76,16 @@ def test_a_model_that_cannot_be_rendered_is_named_and_the_others_are_rendered(tm
     assert summary == "error: 2 of 3 objects failed: fix or remove the models named above"
     assert len(list((tmp_path / "data/rotate/car/01").glob("*.png"))) == SMALL["num_views"]
     assert not (tmp_path / "data/rotate/car/02").exists()
+
+
+def test_a_model_that_turns_about_a_point_beside_it_is_named(tmp_path):
+    write_models(tmp_path / "CAD", ["car/01", "car/02"])
+    path = tmp_path / "CAD/car/02.off"
+    trimesh.load(path).apply_translation([0.2, 0.0, 5.0]).export(path)
+    result = run("mujoco_render", CAD_dir=tmp_path / "CAD", data_dir=tmp_path / "data", num_views=1, num_workers=1)
+    assert result.returncode == 0
+    (line,) = result.stderr.splitlines()  # 0.2 of 0.88; how high it is does not matter
+    assert line == f"warning: {path}: it turns about a point 23% of its longest side off its middle"
 
 
 def test_up_turns_the_models(tmp_path):

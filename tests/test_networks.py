@@ -127,3 +127,11 @@ def test_mixed_bfloat16_rounds_products_and_nothing_else():
 def test_a_code_that_is_no_square_is_refused():
     with pytest.raises(UserError, match="--dim_w=200"):
         networks.init_conv_head(np.random.default_rng(0), 200, 8, 1)
+
+
+@pytest.mark.parametrize("norm, axes", [("batch_norm", (0, 1, 2)), ("layer_norm", (1, 2, 3))])
+def test_batch_norm_standardizes_each_filter_and_layer_norm_all_numbers_of_a_point(norm, axes):
+    x, offset = np.random.default_rng(0).normal([0.0, 5.0], 2.0, (4, 3, 3, 2)), np.array([3.0, 4.0])
+    scale = np.sqrt(x.var(axes, keepdims=True) + layers.BATCH_NORM_EPSILON)
+    expected = (x - x.mean(axes, keepdims=True)) / scale + offset
+    np.testing.assert_allclose(layers.normalize(tf.constant(x), offset, norm, True), expected, rtol=1e-9)

@@ -93,10 +93,11 @@ def test_theta_is_drawn_once_for_a_meta_batch_or_once_for_each_of_its_sets(draws
 
 def test_stochastic_says_whether_predictions_depend_on_the_seed():
     batch = tiny_batch()
-    for kwargs in ({}, {"bayesian_encoder": True}, {"stochastic_code": True}, {"deterministic": False}):
+    mean_code = {"stochastic_code": True, "test_mean_code": True}
+    for kwargs in ({}, mean_code, {"bayesian_encoder": True}, {"stochastic_code": True}, {"deterministic": False}):
         learner = TinyLearner(**kwargs)
         differ = np.abs(predict(learner, batch) - predict(learner, batch, SEED + 1)).max() > 1e-6
-        assert differ == learner.stochastic(learner.weights) == bool(kwargs)
+        assert differ == learner.stochastic(learner.weights) == (kwargs not in ({}, mean_code))
         np.testing.assert_array_equal(predict(learner, batch), predict(learner, batch))
 
 
@@ -108,3 +109,16 @@ def test_every_variable_gets_a_gradient():
         loss, _ = learner.loss(learner.weights, batch, SEED)
     for variable, gradient in zip(variables, tape.gradient(loss, variables), strict=True):
         assert gradient is not None and np.abs(gradient).max() > 0, variable.shape
+
+
+def test_a_stochastic_z_has_mean_and_scale_of_the_support_set_and_is_one_for_all_query_points():
+    learner = TinyLearner(deterministic=False)
+    decoder = {name: np.zeros(array.shape, np.float32) for name, array in learner.weights["decoder"].mean.items()}
+    decoder["task0/bias"] = np.float32([2.0] * 5 + [-3.0] * 5)
+    for name in ("decoder0/kernel", "decoder1/kernel"):  # the prediction is the first number of z
+        decoder[name] = np.eye(*decoder[name].shape, dtype=np.float32)
+    weights = learner.weights | {"decoder": point_weights(decoder)}
+    predictions = learner.predict(weights, tiny_batch(2000), SEED)[0].numpy()[..., 0]
+    np.testing.assert_array_equal(predictions, np.broadcast_to(predictions[:, :1], predictions.shape))
+    np.testing.assert_allclose(predictions[:, 0].mean(), 2.0, atol=0.01)
+    np.testing.assert_allclose(predictions[:, 0].std(), np.log1p(np.exp(-3.0)), rtol=0.1)

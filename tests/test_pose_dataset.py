@@ -1,10 +1,13 @@
 """The sampler, the evaluation episodes, and what a split refuses."""
 
 import json
+from unittest import mock
 
 import numpy as np
 import pytest
+from learners import script
 
+from metalearn import training
 from metalearn.cli import UserError
 from metalearn.files import atomic_path
 from pose_code.pose_dataset import PoseSplit
@@ -199,3 +202,19 @@ def test_shards_appear_whole_or_not_at_all_and_replace_older_ones(path, tmp_path
     assert len(shards.Shards(folder)) == OBJECTS
     write(iter(images[:2]), labels[:2])
     assert len(list(folder.iterdir())) == 3 and not list(tmp_path.glob(".*"))
+
+
+def test_label_noise_is_of_the_training_tasks_and_eval_label_noise_of_other_held_out_ones(data_dir):
+    flags = [f"--data_dir={data_dir}", "--dim_im=16", "--update_batch_size=3", "--label_noise=uniform"]
+    flags += ["--distinct_tasks", "--eval_label_noise=quarters", "--eval_shots=2"]
+    with script("np_vanilla", *flags) as module, mock.patch.object(training, "run") as run:
+        module.main([])
+    (_, train, val), settings = run.call_args
+    found = {"train": train, "val": val, **settings["other_vals"]}
+    assert {
+        name: (part.label_noise, part.eval_label_noise, part.eval_shots, part.distinct_tasks)
+        for name, part in found.items()
+    } == {
+        "train": ("uniform", "none", None, True), "val": ("none", "none", None, False),
+        "label_noise_quarters": ("none", "quarters", None, False), "2_shots": ("none", "none", 2, False),
+    }  # fmt: skip

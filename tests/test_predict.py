@@ -2,6 +2,7 @@
 
 import json
 import re
+import types
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ from scripts import Fork, run_script
 
 from metalearn.export import export
 from pose_code import paper
+from pose_code.predict import meta_batch
+from pose_code.views import Views
 from pose_data import rotate_folder
 
 WEDGE = (
@@ -137,3 +140,13 @@ def exported_predictions(run, out):
 def test_an_export_predicts_as_its_run_s_means_and_names_no_folder_of_this_machine(runs, tmp_path):
     done = Fork(exported_predictions, runs["maml_bbb"], tmp_path / "small").wait()
     assert done.returncode == 0, done.stderr
+
+
+def test_labels_of_the_support_views_reach_the_learner_in_its_unit_and_those_of_the_query_do_not():
+    labels = np.array([[0.5, 0.5, angle] for angle in (0.0, 0.25, 0.5)])  # in turns
+    known = Views(np.zeros((3, 128, 128), np.uint8), labels)
+    run = types.SimpleNamespace(flags={"dim_im": 64, "dim_y": 1})
+    batch = meta_batch(run, known, known.part(slice(2)))
+    np.testing.assert_allclose(batch.support_y, [[[0.0], [2.5], [5.0]]])
+    np.testing.assert_array_equal(batch.query_y, np.zeros((1, 2, 1)))
+    assert batch.support_x.shape == (1, 3, 64, 64, 1) and batch.query_x.shape == (1, 2, 64, 64, 1)

@@ -47,6 +47,15 @@ def test_restored_learners_have_the_errors_of_their_results(runs):
         np.testing.assert_allclose(errors, json.loads((folder / "result.json").read_text())["per_object"], rtol=1e-4)
 
 
+def test_a_run_with_averages_of_its_weights_comes_back_with_these(data_dir, tmp_path):
+    folder = tiny.trained("np_vanilla", data_dir, tmp_path, "--ema_decay=0.5")
+    weights = restore(folder).weights["decoder"].mean
+    with np.load(folder / "checkpoint-final.npz") as stored:
+        for name, array in weights.items():
+            np.testing.assert_array_equal(array, stored[f"ema/decoder/{name}"])
+        assert any((array.numpy() != stored[f"decoder/{name}"]).any() for name, array in weights.items())
+
+
 def test_a_run_from_before_scripts_were_recorded_is_found_by_its_method(runs, tmp_path):
     path = runs["np_bbb"] / "checkpoint-final.npz"
     with np.load(path) as stored:

@@ -2,7 +2,9 @@
 
 import json
 import shutil
+import types
 
+import learners
 import numpy as np
 import pytest
 from scripts import error_line
@@ -11,6 +13,7 @@ from tiny import load, run
 from metalearn import checkpoints
 from metalearn.curve import Curve
 from metalearn.restore import restore
+from metalearn.run_folder import RunFolder
 from pose_data import pickles
 
 
@@ -40,12 +43,14 @@ def test_a_folder_that_no_flag_file_or_tensorboard_can_name_is_refused(name, dat
 
 
 def test_a_run_keeps_to_its_data(data_dir, tmp_path):
-    assert run("np_vanilla", data_dir, tmp_path / "logs").returncode == 0
+    home, other, moved = (tmp_path / name for name in ("home", "other", "moved"))
+    for copy in (home, other, moved):
+        shutil.copytree(data_dir, copy)
+        for name, objects in (("train", 5), ("val", 3)):
+            (copy / f"{name}_names.json").write_text(json.dumps([f"car/{i}" for i in range(objects)]))
+    assert run("np_vanilla", home, tmp_path / "logs").returncode == 0
     (folder,) = (tmp_path / "logs").iterdir()
     before = (folder / "result.json").read_bytes()
-    other, moved = tmp_path / "other", tmp_path / "moved"
-    for copy in (other, moved):
-        shutil.copytree(data_dir, copy)
     images, labels = pickles.load(other / "train_data.pkl")
     for changed, more in (
         ([images, np.roll(labels, 1)], []),
@@ -54,16 +59,14 @@ def test_a_run_keeps_to_its_data(data_dir, tmp_path):
     ):
         pickles.dump(changed, other / "train_data.pkl")
         refused = run("np_vanilla", other, tmp_path / "logs", *more)
-        assert (
-            refused.returncode == 1 and f"of other objects or images, those of --data_dir={data_dir}" in refused.stderr
-        )
+        assert f"of other objects or images, those of --data_dir={home};" in error_line(refused)
     for checkpoint in folder.glob("checkpoint*"):
         checkpoint.unlink()  # as in results/
     assert "of other objects" in run("np_vanilla", other, tmp_path / "logs").stderr
     assert (folder / "result.json").read_bytes() == before
     assert run("np_vanilla", other, tmp_path / "logs", "--allow_new_data").returncode == 0
     assert run("np_vanilla", other, tmp_path / "logs").returncode == 0  # now these are the run's
-    assert run("np_bbb", data_dir, tmp_path / "moves").returncode == 0
+    assert run("np_bbb", home, tmp_path / "moves").returncode == 0
     assert run("np_bbb", moved, tmp_path / "moves", "--train=False").returncode == 0  # the same data elsewhere
     (result,) = (tmp_path / "moves").glob("*/result.json")
     for checkpoint in result.parent.glob("checkpoint*"):
@@ -71,9 +74,8 @@ def test_a_run_keeps_to_its_data(data_dir, tmp_path):
     written = json.loads(result.read_text())
     assert written["versions"]["device"] and set(written["versions"]) >= {"commit", "tensorflow"}
     result.write_text(json.dumps(written | {"data": [part.partition("-")[0] for part in written["data"]]}))
-    assert (
-        "finished before" in run("np_bbb", data_dir, tmp_path / "moves").stdout
-    )  # a result from before images counted
+    again = run("np_bbb", home, tmp_path / "moves")  # whose result is as one from before images counted
+    assert "finished before" in again.stdout
 
 
 def as_if_from_before(folder):
@@ -113,3 +115,13 @@ def test_a_curve_from_before_a_metric_existed_goes_on_without_it(tmp_path):
     curve = Curve(path, 1)
     curve.write(2, 0.3, {"metatrain_kl": 5.0, "metatrain_kl_sigma": 4.0})
     assert path.read_text().splitlines() == ["iteration,seconds,metatrain_kl", "1,0.1,7", "2,0.3,5"]
+
+
+def test_random_streams_depend_on_seed_trial_purpose_and_step():
+    def first_number(seed, trial, purpose, step):
+        with learners.script("np_vanilla", f"--seed={seed}"):
+            return RunFolder.rng(types.SimpleNamespace(number=trial), purpose, step).random()
+
+    streams = [(0, 1, "train", 0), (1, 1, "train", 0), (0, 2, "train", 0), (0, 1, "val", 0), (0, 1, "train", 1)]
+    assert len({first_number(*stream) for stream in streams}) == len(streams)
+    assert first_number(*streams[0]) == first_number(*streams[0])

@@ -54,7 +54,7 @@ def test_an_adapted_encoder_is_a_row_of_its_own_compared_with_the_same_run_witho
         ("MR-MAML (W)", "--beta=0", 2.26), ("MR-MAML (W)", "--beta=0.0001", 2.26),
         ("MR-MAML (W), encoder adapted", "--beta=0", None), ("MR-MAML (W), encoder adapted", "--beta=0.0001", None),
     ]  # fmt: skip
-    assert [line.split(":")[0].strip() for line in results.differences(runs)] == [
+    assert [line.split(":")[0].strip() for line in results.notes(runs)] == [
         f"MR-MAML (W) `{beta}` is 1.00 below MR-MAML (W), encoder adapted `{beta}`"
         for beta in ("--beta=0", "--beta=0.0001")
     ]

@@ -230,3 +230,16 @@ def test_a_trial_set_back_to_the_start_as_by_a_kill_between_two_checkpoints_goes
     alone = run("cnp", tmp_path / "b", "--num_updates=4", "--trial=2", *settings)
     assert alone.returncode == 0, alone.stderr
     assert_trial_2_is_the_same(tmp_path / "a", tmp_path / "b")
+
+
+def test_each_step_has_noise_of_its_own_however_many_are_in_a_call(tmp_path):
+    weights = {}
+    for number in ("1", "3"):
+        done = run_script(
+            "sinusoid", "cnp", f"--logdir={tmp_path / number}", "--regularizer=weights", "--num_updates=3",
+            f"--steps_per_call={number}", "--num_test_tasks=5", "--num_theta_samples=1",
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        weights[number] = arrays(next((tmp_path / number).iterdir()))
+    for name, array in weights["1"].items():
+        np.testing.assert_allclose(weights["3"][name], array, rtol=1e-3, atol=1e-5, err_msg=name)

@@ -78,6 +78,8 @@ def test_test_tasks_are_600_fixed_ones_whose_one_hot_says_nothing(values):
     np.testing.assert_array_equal(test.one_hots, again.one_hots)
     assert set(test.one_hots) == set(range(20))
     assert abs(np.corrcoef(test.amplitudes, test.one_hots)[0, 1]) < 0.1
+    values.eval_seed = 1
+    assert (train_and_test_tasks()[1].amplitudes != test.amplitudes).all()
 
 
 @pytest.mark.parametrize(("one_hots", "error"), [("0-19", 1.41), ("0-15", 1.23), ("5-15", 0.90)])

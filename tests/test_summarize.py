@@ -59,9 +59,9 @@ def test_the_command_says_what_it_leaves_out_and_where_trials_differ(tmp_path):
         write_run(tmp_path, "np_bbb", trial, 5.0, "np_bbb", eval_episodes=episodes)
     write_run(tmp_path, "np_vanilla", 1, 5.0, "np_vanilla", weight_decay=True)
     command = [sys.executable, "-m", "pose_code.summarize", f"--logdir={tmp_path}", "--methods=np_bbb"]
-    said = subprocess.run(command, capture_output=True, text=True, check=True).stderr.splitlines()
-    assert said[0] == "left out by --methods: np_vanilla+wd"
-    assert said[1] == "warning: the trials of np_bbb differ in --eval_episodes"
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stderr.splitlines()[0] == "left out by --methods: np_vanilla+wd"
+    assert "\nThe trials of MR-CNP (W) differ in --eval_episodes.\n" in done.stdout
 
 
 def test_settings_are_in_the_order_of_their_numbers(tmp_path):
@@ -86,6 +86,25 @@ def test_a_plain_and_a_regularized_row_are_compared_object_by_object(logdir):
     assert "\nMR-CNP (W) is 6.00 below CNP: 95 % interval 6.00 to 6.00 over 2 objects." in text
 
 
+def test_a_regularized_row_that_is_worse_is_above_the_plain_one_with_its_interval_in_order(tmp_path):
+    for method, errors in (("np_vanilla", [1.0, 2.0, 3.0]), ("np_bbb", [2.0, 4.0, 6.0])):
+        write_run(tmp_path, method, 1, np.mean(errors), method)
+        path = tmp_path / f"{method}.trial-1/result.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"per_object": errors}))
+    (line,) = results.notes(results.load_results([tmp_path], paper))
+    assert line.strip() == "MR-CNP (W) is 2.00 above CNP: 95 % interval 1.00 to 3.00 over 3 objects."
+
+
+def test_the_best_run_is_the_one_of_the_largest_accuracy(tmp_path):
+    for beta, accuracy in ((0.0, 50.0), (1e-5, 80.0), (1e-4, 70.0)):
+        used = {"beta": beta, "ways": 20, "update_batch_size": 1}
+        name, method = f"class_maml_weights.beta-{beta:g}", "class_maml_weights"
+        write_run(tmp_path, name, 1, accuracy, method, error="accuracy", **used)
+    command = [sys.executable, "-m", "classification.summarize", f"--logdir={tmp_path}", "--best"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert "\nbest: class_maml_weights.beta-1e-05: 80.00, 1 trials" in done.stdout, done.stderr
+
+
 def test_trials_on_splits_of_their_own_are_a_row_of_one_data_set(tmp_path):
     for trial in (1, 2):
         for method, error in (("np_vanilla", 9.0), ("np_bbb", 3.0)):
@@ -93,11 +112,8 @@ def test_trials_on_splits_of_their_own_are_a_row_of_one_data_set(tmp_path):
     runs = results.load_results([tmp_path], paper)
     assert [(row["data"], row["trials"], row["splits"]) for row in results.table(runs)] == [("cars", 2, 2)] * 2
     text = results.markdown(runs)
-    assert (
-        "| 2, 2 splits |" in text
-        and "Data: cars;" in text
-        and "over 4 objects of 2 splits (by split 6.00, 6.00)." in text
-    )
+    assert "| 2, 2 splits |" in text and "Data: cars;" in text
+    assert "over 4 objects of 2 splits (by split 6.00, 6.00)." in text
 
 
 def test_the_error_against_the_number_of_support_views_is_drawn_for_runs_that_have_it(logdir, tmp_path):
