@@ -92,7 +92,7 @@ def differences(rows, names, groups):
         sign, (low, high) = (1, found[1:3]) if found.mean > 0 else (-1, (-found.high, -found.low))
         over, common = f"{found.objects} {trials[0]['tasks']}", len(found.by_split)
         if common < max(plain["splits"], regularized["splits"]):
-            over += f" of the {common} splits that both have"
+            over += f" of the {f'{common} splits' if common > 1 else 'split'} that both have"
         elif common > 1:
             over += f" of {common} splits"
         if common > 1:
