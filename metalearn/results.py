@@ -16,7 +16,7 @@ from metalearn.cli import UserError
 from metalearn.files import atomic_path
 from metalearn.settings import data_name, differing, tell_apart
 
-_WAY_OUT = "give folders of --logdir without it, or delete it if it is damaged; each domain has a summarize of its own"
+_WAY_OUT = "delete it if it is damaged; where it is another domain's, whose own summarize reads it, give other folders"
 
 
 class Method(NamedTuple):
@@ -37,7 +37,7 @@ def load_results(folders, paper):
     EXTRA_COLUMNS, which of "interval" and "before" its tables show, TASKS, what its tasks are, such as "objects", and
     FIGURES, see `against`.
     """
-    results, seen = [], set()
+    results, seen, error = [], set(), paper.OBJECTIVE.name
     for folder in folders:
         if not Path(folder).is_dir():
             raise UserError(f"--logdir={folder}: no such folder")
@@ -49,7 +49,7 @@ def load_results(folders, paper):
                 result = identify(json.loads(path.read_text()) | {"folder": path.parent}, paper)
                 result["iterations"]
             except (ValueError, KeyError, TypeError) as e:
-                raise UserError(f"{path}: not a result {paper.OBJECTIVE.name} is in ({e!r}); {_WAY_OUT}") from None
+                raise UserError(f"{path}: no result with a meta_test_{error} ({e!r}); {_WAY_OUT}") from None
             results.append(result)
     if not results:
         begun = next((path.parent for folder in folders for path in sorted(Path(folder).rglob("flags.cfg"))), None)

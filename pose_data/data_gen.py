@@ -114,9 +114,12 @@ def main(_):
                 written.append(f"{path}: {len(part)} objects x {part_labels.shape[1]} views")
         # Never beside those of an earlier split, whose held-out objects may train now.
         endings = ("data.pkl", "data", "names.json")
-        with set_aside(out_dir / f"{name}_{ending}" for name in parts for ending in endings):
+        paths = [out_dir / f"{name}_{ending}" for name in parts for ending in endings]
+        earlier = [path for path in paths if path.exists()]
+        with set_aside(paths):
             new.close()
-    print("\n".join(written))
+    gone = [f"{path}: removed, it was of an earlier split" for path in earlier if not path.exists()]
+    print("\n".join(written + gone))
     for name, split in (("validation", parts["val"]), ("test", parts["test"])):
         if split:
             print(f"{name} objects: " + " ".join(f"{folder.parent.name}/{folder.name}" for folder in split))

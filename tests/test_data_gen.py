@@ -79,7 +79,8 @@ def test_a_third_split_takes_the_default_splits_validation_objects_for_test_and_
     assert {name: len(part) for name, part in images.items()} == {"train": 1, "val": 2, "test": 1}
     np.testing.assert_array_equal(images["test"], pickles.load(tmp_path / "two/val_data.pkl")[0])
     assert len(np.unique(np.concatenate(list(images.values())), axis=0)) == 4
-    run("data_gen", data_dir=tmp_path / "in", out_dir=tmp_path / "out", num_val_objects=1)
+    again = run("data_gen", data_dir=tmp_path / "in", out_dir=tmp_path / "out", num_val_objects=1)
+    assert f"{tmp_path}/out/test_data.pkl: removed, it was of an earlier split" in again.stdout
     assert not list((tmp_path / "out").glob("test_*"))  # its object may be among the training objects now
 
 

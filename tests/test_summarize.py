@@ -282,3 +282,17 @@ def test_missing_and_damaged_results_are_named(tmp_path, logdir):
     bad.write_text(bad.read_text()[:50])
     with pytest.raises(UserError, match=r"trial-1/result\.json"):
         results.load_results([logdir], paper)
+
+
+def test_a_result_of_another_domain_and_a_run_that_is_unfinished_are_named(tmp_path):
+    write_run(tmp_path / "all", "class_maml_none", 1, 50.0, "class_maml_none", error="accuracy", ways=20)
+    with pytest.raises(UserError, match=r"class_maml_none\.trial-1/result\.json: no result with a meta_test_mse"):
+        results.load_results([tmp_path / "all"], paper)
+    begun = tmp_path / "begun/np_bbb.trial-1"
+    begun.mkdir(parents=True)
+    (begun / "flags.cfg").touch()
+    with pytest.raises(UserError, match=rf"no result\.json below; {begun} is unfinished; give its command again"):
+        results.load_results([tmp_path / "begun"], paper)
+    begun.joinpath("flags.cfg").unlink()
+    with pytest.raises(UserError, match=r"no result\.json below; train something first"):
+        results.load_results([tmp_path / "begun"], paper)
