@@ -137,7 +137,7 @@ def test_only_the_encoder_s_adam_is_new_at_each_step(tmp_path):
     whole = {
         module: np.isclose(step, 2.0, atol=0.01) | np.isclose(step, 0.0, atol=0.01) for module, step in steps.items()
     }
-    assert whole["encoder"].mean() > 0.8 and whole["head"].mean() < 0.5
+    assert whole["encoder"].mean() > 0.7 and whole["head"].mean() < 0.5
 
 
 def test_a_cnp_without_encoder_and_lift_reads_pairs_and_queries_as_they_are(tmp_path):
