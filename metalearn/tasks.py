@@ -55,4 +55,6 @@ class Learner(Protocol):
         [2]."""
 
     def predict(self, weights, batch, seed):
-        """(predictions [tasks, n, dim_y], the support sets' errors before adapting [tasks] or None)."""
+        """(predictions [tasks, n, dim_y], the support sets' errors before adapting [tasks] or None). One that has such
+        errors also takes num_updates, an int tensor: inner-loop steps in place of its own number; with 0 it predicts
+        before adapting."""

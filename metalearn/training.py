@@ -41,7 +41,7 @@ flags.DEFINE_integer(
 flags.DEFINE_integer("meta_batch_size", 10, "tasks per outer step", lower_bound=1, upper_bound=10_000)
 flags.DEFINE_bool("train", True, "train (resuming if there is a checkpoint), then evaluate; False only evaluates")
 flags.DEFINE_integer("summary_every", 100, "iterations between progress lines, curve rows and summaries", lower_bound=1)
-flags.DEFINE_integer("checkpoint_every", 1000, "iterations between checkpoints", lower_bound=1)
+flags.DEFINE_integer("checkpoint_every", 1000, "iterations between checkpoints, which follow a summary", lower_bound=1)
 flags.DEFINE_integer(
     "steps_per_call", 1, "outer steps in one call of the compiled function", lower_bound=1, upper_bound=100_000
 )
