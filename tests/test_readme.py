@@ -81,7 +81,8 @@ def test_what_the_kl_weight_decay_and_adapting_change_is_that_of_the_kept_runs()
         low, high = sorted(sign * bound for bound in found[1:3])
         means.append(f"{sign * found.mean:.2f} ({low:.2f} to {high:.2f})")
     assert "On average, with 95 % intervals over the 15 objects: {}, {} and {}.".format(*means) in text
-    assert f"{cells[True, False, True]['test']:.2f} to {cells[False, True, False]['test']:.2f}, about half is weight" in text
+    maml, mr_maml = cells[True, False, True], cells[False, True, False]
+    assert f"{maml['test']:.2f} to {mr_maml['test']:.2f}, about half is weight" in text
     assert all(run["shuffled"] > 8.33 for run in runs)
 
 
