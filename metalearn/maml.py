@@ -13,7 +13,7 @@ def define_flags(inner_loop=True):
         flags.DEFINE_integer("num_updates", 5, "inner-loop steps in training", lower_bound=0, upper_bound=1000)
         flags.DEFINE_bool("stop_grad", False, "first-order MAML: no gradient through any inner step")
     flags.DEFINE_integer("test_num_updates", 20, "inner-loop steps at meta-test", lower_bound=0, upper_bound=100_000)
-    flags.DEFINE_float("update_lr", 0.002, "inner loop step size alpha (the paper's poses: 0.01)", lower_bound=0.0)
+    flags.DEFINE_float("update_lr", 0.002, "inner loop step size alpha", lower_bound=0.0)
     flags.DEFINE_float("meta_lr", 0.002, "learning rate of the outer step", lower_bound=0.0)
     flags.DEFINE_integer("metatrain_iterations", 30000, "outer steps", lower_bound=0)
 
