@@ -45,7 +45,7 @@ def finished(run, logdir):
 @pytest.mark.parametrize(
     "kind, flag, beta", [("taml", "--taml", ""), ("activations", "--regularizer=activations", ".beta-1e-05")]
 )
-def test_a_run_records_what_tables_4_and_5_need(kind, flag, beta, data_dir, tmp_path):
+def test_a_run_records_what_tables_4_and_5_need_and_is_restored(kind, flag, beta, data_dir, tmp_path):
     folder, result = finished(start("maml", data_dir, tmp_path, flag), tmp_path)
     assert folder.name == f"class_maml_{kind}.ways-3.update_batch_size-1.meta_lr-0.001.update_lr-0.1{beta}.trial-1"
     assert 0 <= result["meta_test_accuracy"] <= 100 and len(result["per_object"]) == 4
@@ -54,10 +54,6 @@ def test_a_run_records_what_tables_4_and_5_need(kind, flag, beta, data_dir, tmp_
     assert set(result["per_class"]) <= {f"c{i}" for i in range(10)} and len(result["per_class"]) >= 3
     with np.load(folder / "examples.npz") as examples:
         assert examples["support_x"].shape == (2, 3, 16, 16, 1) and examples["prediction"].shape == (2, 3, 3)
-
-
-def test_a_run_with_taml_is_restored(data_dir, tmp_path):
-    folder, _ = finished(start("maml", data_dir, tmp_path, "--taml", "--taml_factor=2"), tmp_path)
     run = restore(folder)
     ((_, batch),) = class_learners.load_tasks(run.flags)[1].evaluation_batches(0, 1, 4)
     predictions, before = run.predict(batch, tf.constant([0, 0]))

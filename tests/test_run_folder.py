@@ -24,7 +24,7 @@ def test_names_that_would_lead_to_other_folders_are_refused(data_dir, tmp_path):
 
 
 def test_a_curve_is_measured_alike_to_its_end(data_dir, tmp_path):
-    flags = ["--test_num_updates=2", "--metatrain_iterations=2"]
+    flags = ["--test_num_updates=2", "--metatrain_iterations=0"]
     assert run("maml_vanilla", data_dir, tmp_path, *flags).returncode == 0
     other = ["--test_num_updates=3", "--metatrain_iterations=4"]
     assert "--test_num_updates was 2" in error_line(run("maml_vanilla", data_dir, tmp_path, *other))
