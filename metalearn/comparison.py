@@ -60,7 +60,7 @@ def errors_of_objects(trials):
     for trial in trials:
         split, errors = split_of(trial), trial["per_object"]
         names = trial.get("objects") or [f"{split} {i}" for i in range(len(errors))]
-        for name, error in sorted(zip(names, errors, strict=True)):
+        for name, error in sorted(zip(names, errors, strict=True)):  # an order that does not depend on the run's
             found[split, name].append(error)
     return found
 

@@ -29,7 +29,7 @@ flags.DEFINE_bool("allow_new_data", False, "go on with a run, or evaluate it, on
 
 # Flags that may change on resume, with all of an evaluation's.
 _RESUME_FLAGS = EXECUTION_FLAGS | {"data_dir", "num_theta_samples"}
-EVALUATION_PREFIXES = ("eval_", "test_", "num_test_")  # the curve of a training run is measured by the last two
+EVALUATION_PREFIXES = ("eval_", "test_", "num_test_")
 # What only training reads. An evaluation (--train=False) takes it from the checkpoint, for its record.
 _TRAINING_ONLY = {"init", "distinct_tasks", "batch_norm_gradient", "rho_lr", "aggregator_lr", "kl_reduction"}
 # What runs from before a flag existed did, where that is not the flag's default: a value, or a function of the run's
@@ -90,12 +90,13 @@ class RunFolder:
         if not FLAGS.train:
             for name in _TRAINING_ONLY & set(self.flags):
                 FLAGS[name].value = self.flags[name] = before[name]
-        training = FLAGS.train and note["step"] < iterations
+        # What a training run is evaluated on is what its curve is measured on.
+        may_change = ("eval_",) if FLAGS.train and note["step"] < iterations else EVALUATION_PREFIXES
         changed = [
             f"--{name} was {before[name]}"
             for name in self.flags
             if name not in _RESUME_FLAGS | {self.iterations_flag}
-            and not name.startswith(EVALUATION_PREFIXES[:1] if training else EVALUATION_PREFIXES)
+            and not name.startswith(may_change)
             and before[name] != self.flags[name]
         ]
         if note["method"] != self.method or changed:
@@ -134,8 +135,9 @@ class RunFolder:
     def _is_of_these_data(self, path, written):
         """Whether a checkpoint's note or a result, of the file `path`, is. Raises UserError if it is not and the flags
         do not allow that."""
-        was = written.get("data") or self.data  # of earlier runs the first part of a fingerprint, without the images
-        same = all(new in (old, f"{old}-{new.partition('-')[2]}") for new, old in zip(self.data, was, strict=True))
+        was = written.get("data") or self.data  # of earlier runs what tasks.py says of a fingerprint's first part
+        pairs = zip(self.data, was, strict=False)
+        same = len(was) == len(self.data) and all(new in (old, f"{old}-{new.partition('-')[2]}") for new, old in pairs)
         if not same and not FLAGS.allow_new_data:
             raise UserError(
                 f"{path}: of other objects or images, those of --data_dir={written['flags'].get('data_dir')}; give it, "

@@ -22,8 +22,9 @@ class MetaBatch(NamedTuple):
 
 class Tasks(Protocol):
     """A set of tasks. It may have `names`, a list with one per task, which result.json then has; a `fingerprint`, a
-    text: a run whose data have another one is not continued; and `details(seed, points)` -> dict, more for result.json
-    from what the objective says of each query point of `evaluation_batches(seed, ...)`."""
+    text: a run whose data have another one is not continued, but for what a "-" adds to one without; and
+    `details(seed, points)` -> dict, more for result.json from what the objective says of each query point of
+    `evaluation_batches(seed, ...)`."""
 
     def __len__(self) -> int:
         """The number of tasks that an evaluation visits."""

@@ -76,6 +76,8 @@ def test_a_run_keeps_to_its_data(data_dir, tmp_path):
     result.write_text(json.dumps(written | {"data": [part.partition("-")[0] for part in written["data"]]}))
     again = run("np_bbb", home, tmp_path / "moves")  # whose result is as one from before images counted
     assert "finished before" in again.stdout
+    result.write_text(json.dumps(written | {"data": ["one"]}))
+    assert "of other objects" in error_line(run("np_bbb", home, tmp_path / "moves"))
 
 
 def as_if_from_before(folder):
