@@ -27,6 +27,12 @@ class Weights(NamedTuple):
     def stochastic(self):
         return bool(self.rho)
 
+    def draws_differ(self):
+        """Whether draws of theta differ by more than rounding: not with every sigma below float32's resolution at 1, as
+        at rho = -20. For weights with values, not in a graph."""
+        resolution = np.finfo(np.float32).eps
+        return any(np.max(tf.nn.softplus(rho)) > resolution for rho in self.rho.values())
+
     def sample(self, seed):
         """One draw theta = mean + softplus(rho) * noise, a dict of tensors; see `draw_thetas` for how many are
         drawn. seed: int tensor [2]; the same seed gives the same draw. Without rho: the means."""

@@ -136,8 +136,8 @@ class Maml:
         self.val_tags = {f"pre_{error}": f"Pre-{error}", error: f"Post-{error}_{test_num_updates}"}
 
     def stochastic(self, weights):
-        """Whether predictions with these weights depend on the seed."""
-        return (self.stochastic_code and not self.test_mean_code) or weights["encoder"].stochastic
+        """Whether predictions with these weights depend on the seed, by more than rounding."""
+        return (self.stochastic_code and not self.test_mean_code) or weights["encoder"].draws_differ()
 
     def loss(self, weights, batch, seed):
         """Outer loss of one MetaBatch and its metrics. seed: int tensor [2] for theta."""

@@ -64,9 +64,9 @@ class NeuralProcess:
         self.train_tags = self.val_tags = {}
 
     def stochastic(self, weights):
-        """Whether predictions with these weights depend on the seed."""
+        """Whether predictions with these weights depend on the seed, by more than rounding."""
         code = self.stochastic_code and not self.test_mean_code
-        return code or not self.deterministic or any(part.stochastic for part in weights.values())
+        return code or not self.deterministic or any(part.draws_differ() for part in weights.values())
 
     def loss(self, weights, batch, seed):
         """Loss of one MetaBatch and its metrics. seed: int tensor [2] for theta."""

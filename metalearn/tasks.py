@@ -49,7 +49,7 @@ class Learner(Protocol):
         """Initial weights, as arrays."""
 
     def stochastic(self, weights) -> bool:
-        """Whether predictions with these weights depend on the seed."""
+        """Whether predictions with these weights depend on the seed, by more than rounding."""
 
     def loss(self, weights, batch, seed):
         """(loss, metrics) of a MetaBatch: scalars; metrics has the objective's error, under its name. seed: int tensor

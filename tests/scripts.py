@@ -2,6 +2,7 @@
 importing TensorFlow: a server process has done that once, and each run is a fork of it."""
 
 import csv
+import gc
 import multiprocessing
 import os
 import resource
@@ -91,6 +92,7 @@ def _run(function, arguments, seconds, gigabytes, stdout, stderr):
     os.dup2(stdout.detach(), 1)
     os.dup2(stderr.detach(), 2)
     sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)
+    gc.freeze()  # the server's modules, millions of objects, need no look at each collection
     if gigabytes:
         resource.setrlimit(resource.RLIMIT_AS, (int(gigabytes * 2**30),) * 2)
     if seconds:

@@ -46,7 +46,7 @@ def test_stop_grad_holds_for_all_inner_steps(stop_grad, expected):
 class TinyLearner(Maml):
     """A 3-number input, a 4-number code, tanh, a linear head; with its weights at hand as variables."""
 
-    def __init__(self, adapt_encoder=True, bayesian_encoder=False, num_updates=2, **kwargs):
+    def __init__(self, adapt_encoder=True, bayesian_encoder=False, rho=-1.0, num_updates=2, **kwargs):
         def encode(weights, x):
             return tf.linalg.matmul(x, weights["code/kernel"]) + weights["code/bias"]
 
@@ -60,7 +60,7 @@ class TinyLearner(Maml):
                 "code/bias": rng.normal(size=dim_code).astype(np.float32),
             }
             return {
-                "encoder": gaussian_weights(encoder, -1.0, rng) if bayesian_encoder else point_weights(encoder),
+                "encoder": gaussian_weights(encoder, rho, rng) if bayesian_encoder else point_weights(encoder),
                 "head": point_weights(layers.init_mlp(rng, "out", [4, 1])),
                 "offsets": point_weights({"norm0/offset": np.full(4, 0.1, np.float32)}),
             }
@@ -247,10 +247,12 @@ def test_steps_that_are_computed_again_give_the_encoder_its_gradient_through_the
         ({}, False),
         ({"bayesian_encoder": True}, True),
         ({"bayesian_encoder": True, "adapt_encoder": False}, True),
+        ({"bayesian_encoder": True, "adapt_encoder": False, "rho": -12.0}, True),
+        ({"bayesian_encoder": True, "adapt_encoder": False, "rho": -20.0}, False),
         ({"stochastic_code": True, "adapt_encoder": False}, True),
         ({"stochastic_code": True, "adapt_encoder": False, "test_mean_code": True}, False),
     ],
-    ids=["maml", "mr_weights_adapted", "mr_weights", "mr_activations", "mean_code"],
+    ids=["maml", "mr_weights_adapted", "mr_weights", "small_sigma", "released_sigma", "mr_activations", "mean_code"],
 )
 def test_stochastic_says_whether_predictions_depend_on_the_seed(kwargs, stochastic):
     learner, batch = TinyLearner(**kwargs), tiny_batch()
