@@ -6,10 +6,12 @@ import types
 from unittest import mock
 
 import numpy as np
+import tensorflow as tf
 from absl import flags
 from absl.testing import flagsaver
 
 from metalearn import devices, optimizers, training
+from metalearn.tasks import MetaBatch
 from pose_code import pose_learners
 
 
@@ -32,3 +34,11 @@ def trainer(module):
     trial = types.SimpleNamespace(step=0, checkpoint=None, rng=lambda purpose: np.random.default_rng(0))
     optimizer_of = optimizers.make(settings["learning_rates"], settings.get("weight_decay", 0.0))
     return training.Trainer(learner, None, None, [trial], 0, optimizer_of, settings.get("group_of"))
+
+
+def batch():
+    """Arguments of `Trainer.train_steps` for one step of two random tasks, with the sizes of tiny.TINY."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(256, size=(1, 1, 2, 3, 16, 16, 1)).astype(np.uint8)
+    labels = rng.random((1, 1, 2, 3, 1)).astype(np.float32)
+    return MetaBatch(images, labels, images, labels), tf.constant([[[0, 0]]])

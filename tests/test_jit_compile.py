@@ -9,15 +9,6 @@ import pytest
 import tensorflow as tf
 import tiny
 
-from metalearn.tasks import MetaBatch
-
-
-def batch():
-    rng = np.random.default_rng(0)
-    images = rng.integers(256, size=(1, 1, 2, 3, 16, 16, 1)).astype(np.uint8)
-    labels = rng.random((1, 1, 2, 3, 1)).astype(np.float32)
-    return MetaBatch(images, labels, images, labels), tf.constant([[[0, 0]]])
-
 
 @contextlib.contextmanager
 def trainer_of(script, *more):
@@ -29,13 +20,13 @@ def trainer_of(script, *more):
 @pytest.mark.parametrize("script", ["maml_vanilla", "maml_ib", "finetune", "np_bbb", "np_ib", "np_all_bbb"])
 def test_xla_compiles_the_training_step(script):
     with trainer_of(script) as trainer:
-        losses = trainer.train_steps(*batch())
+        losses = trainer.train_steps(*learners.batch())
     assert np.isfinite(losses[0, trainer.metric_names.index("full_loss")])
 
 
 def test_a_vectorized_inner_loop_is_not_compiled_anew_for_each_meta_batch():
     """XLA compiles again for other values of what it takes for a constant, which is then no input of its program."""
-    args = batch()
+    args = learners.batch()
     with trainer_of("maml_vanilla", "--inner_loop=vectorized") as trainer:
         traced, compiled = trainer.train_steps.of(*args)
         program = compiled.experimental_get_compiler_ir(*tf.nest.flatten(args))(stage="stablehlo")
