@@ -93,8 +93,16 @@ def test_figure_2_is_that_of_the_kept_runs():
     assert (REPO / "results/figure2.md").read_text().strip() == table.strip() and table.split("\n\n")[0] in RESULTS
     error = {(run["key"], run["flags"]["beta"]): f"{run['test']:.2f}" for run in runs}
     assert f"less than in the paper ({error['np_bbb', 0.01]}; 8.12)" in re.sub(r"\s+", " ", RESULTS)
-    shown = [error["maml_bbb", beta] for beta in (0.0, 1e-4, 0.1)]
-    assert "{} at β = 0, {} at 1e-4, {} at the paper's best, 0.1".format(*shown) in re.sub(r"\s+", " ", RESULTS)
+    text, of_paper = re.sub(r"\s+", " ", RESULTS), paper.FIGURES["beta", "maml_bbb"]
+    for form, betas in (
+        ("{} at β = 0, {} at 1e-4, {} at 1e-3, where the paper has {}, {} and {}", (0.0, 1e-4, 1e-3)),
+        ("1e-2 to 0.1 ({}, {}; the paper {}, {})", (1e-2, 0.1)),
+        ("its rise at 1, to {} ({})", (1.0,)),
+    ):
+        assert form.format(*(error["maml_bbb", beta] for beta in betas), *(of_paper[beta] for beta in betas)) in text
+    assert {("np_bbb", beta) for beta in paper.FIGURES["beta", "np_bbb"]} <= set(error)
+    of_cnp = {beta: float(error[key, beta]) for key, beta in error if key == "np_bbb"}
+    assert sorted(of_cnp, key=of_cnp.get)[:2] == [1e-3, 1e-4]
     search = {
         run["flags"]["beta"]: run
         for run in results.load_results([REPO / "results/pascal3d/search"], paper)
