@@ -112,6 +112,18 @@ def test_figure_2_is_that_of_the_kept_runs():
         assert all(f"{search[beta][name]:.2f}" in RESULTS for name in ("test", "train", "shuffled"))
 
 
+def test_figure_9_is_that_of_the_kept_runs():
+    assert "--logdir=results/pascal3d/figure9 --against=update_lr,num_updates --out=results/figure9" in RESULTS
+    runs = results.load_results([REPO / "results/pascal3d/figure9"], paper)
+    table = results.markdown(results.against(runs, "update_lr", paper))
+    assert (REPO / "results/figure9.md").read_text().strip() == table.strip() and table.split("\n\n")[0] in RESULTS
+    by_rate = sorted(runs, key=lambda run: run["flags"]["update_lr"])
+    shown = ("{:.2f}, {:.2f} and {:.2f} at 1e-4, 5e-4 and 1e-3; the paper has {} at 1e-4 and {} at 1e-3").format(
+        *(run["test"] for run in by_rate), *(paper.FIGURES["update_lr", "np_ib"][rate] for rate in (1e-4, 1e-3))
+    )
+    assert shown in re.sub(r"\s+", " ", RESULTS) and all(run["train"] < 1 for run in runs)
+
+
 def errors_by_trial(runs, key):
     """The errors of a method's runs, and those with shuffled support labels, as texts in the order of trials."""
     of_method = sorted((run for run in runs if run["key"] == key), key=lambda run: run["trial"])
