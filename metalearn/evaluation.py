@@ -14,8 +14,9 @@ flags.DEFINE_integer(
     "eval_episodes", 10, "evaluation episodes of each task (object)", lower_bound=1, upper_bound=10_000
 )
 flags.DEFINE_integer(
-    "num_theta_samples", 5, "draws of theta averaged in evaluation (Algorithm 3)", lower_bound=1, upper_bound=10_000
-)
+    "num_theta_samples", 5, "draws of theta averaged in evaluation (Algorithm 3); one where draws would not differ",
+    lower_bound=1, upper_bound=10_000,
+)  # fmt: skip
 flags.DEFINE_integer("eval_seed", 0, "seed of the evaluation's episodes and draws", lower_bound=0)
 flags.DEFINE_integer(
     "eval_batch_size", None, "tasks evaluated at a time; unset: --meta_batch_size", lower_bound=1, upper_bound=10_000
