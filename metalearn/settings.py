@@ -13,6 +13,8 @@ EXECUTION_FLAGS = {
 MORE_NUMBERS = {"eval_shots", "eval_label_noise"}
 # Flags by which trials of one run differ; their data are of any split.
 _TRIAL_FLAGS = {"trial", "num_trials", "seed", "data_seed", "data_dir"}
+# The same training with other draws of its noise: a run keeps it, tables and comparisons do not tell runs apart by it.
+_OTHER_DRAWS = {"jit_compile"}
 _MOST_SHOWN = 4  # runs that differ in more flags show those in which they are not like most
 
 
@@ -65,7 +67,7 @@ def tell_apart(groups):
 
 def _settings(used):
     """The flags that say something of a run's numbers, the data by their name."""
-    names = used.keys() - EXECUTION_FLAGS - MORE_NUMBERS - _TRIAL_FLAGS
+    names = used.keys() - EXECUTION_FLAGS - MORE_NUMBERS - _TRIAL_FLAGS - _OTHER_DRAWS
     return {name: used[name] for name in sorted(names)} | {"data_dir": data_name(used)}
 
 

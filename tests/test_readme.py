@@ -57,6 +57,7 @@ def test_tables_2_and_3_are_those_of_the_kept_runs():
         "results/table2_small",
         "results/encoder",
         "results/inner_rate",
+        "results/label_noise",
     ]
     for logdir, out, methods in commands:
         assert_table_is_kept(RESULTS, logdir, out, methods)
@@ -81,8 +82,13 @@ def test_what_the_kl_weight_decay_and_adapting_change_is_that_of_the_kept_runs()
         low, high = sorted(sign * bound for bound in found[1:3])
         means.append(f"{sign * found.mean:.2f} ({low:.2f} to {high:.2f})")
     assert "On average, with 95 % intervals over the 15 objects: {}, {} and {}.".format(*means) in text
-    maml, mr_maml = cells[True, False, True], cells[False, True, False]
-    assert f"{maml['test']:.2f} to {mr_maml['test']:.2f}, about half is weight" in text
+    assert {run["flags"]["metatrain_iterations"] for run in runs} == {3000}
+    path = [(True, False, True), (True, False, False), (False, False, False), (False, True, False)]
+    maml, undecayed, not_adapted, mr_maml = (f"{cells[cell]['test']:.2f}" for cell in path)
+    assert f"{maml} to {mr_maml}, by turning off first the decay (to {undecayed})" in text
+    assert f"adapting the encoder (to {not_adapted}), then turning on the KL" in text
+    assert f"comes back to {cells[True, True, True]['train']:.2f}, as MAML" in text
+    assert f"**MAML's gap** to MR-MAML (W), {maml} to {mr_maml}," in re.sub(r"\s+", " ", README)
     assert all(run["shuffled"] > 8.33 for run in runs)
 
 
@@ -115,15 +121,44 @@ def test_figure_2_is_that_of_the_kept_runs():
 
 
 def test_figure_9_is_that_of_the_kept_runs():
-    assert "--logdir=results/pascal3d/figure9 --against=update_lr,num_updates --out=results/figure9" in RESULTS
+    assert "--logdir=results/pascal3d/figure9 --against=update_lr,rho_lr,num_updates --out=results/figure9" in RESULTS
     runs = results.load_results([REPO / "results/pascal3d/figure9"], paper)
     table = results.markdown(results.against(runs, "update_lr", paper))
     assert (REPO / "results/figure9.md").read_text().strip() == table.strip() and table.split("\n\n")[0] in RESULTS
-    by_rate = sorted(runs, key=lambda run: run["flags"]["update_lr"])
-    shown = ("{:.2f}, {:.2f} and {:.2f} at 1e-4, 5e-4 and 1e-3; the paper has {} at 1e-4 and {} at 1e-3").format(
-        *(run["test"] for run in by_rate), *(paper.FIGURES["update_lr", "np_ib"][rate] for rate in (1e-4, 1e-3))
+    text, rates = re.sub(r"\s+", " ", RESULTS), (1e-5, 1e-4, 1e-3)
+    for key, form, in_paper in (
+        ("np_bbb", "{}, {} and {} at 1e-5, 1e-4 and 1e-3", "the paper has {}, {} and {}."),
+        ("np_ib", "{}, {}, {} and {} at 1e-5, 1e-4, 5e-4 and 1e-3", "the paper has {}, {} and {} at 1e-5"),
+    ):
+        by_rate = sorted((run for run in runs if run["key"] == key), key=lambda run: run["flags"]["update_lr"])
+        of_paper = in_paper.format(*(paper.FIGURES["update_lr", key][rate] for rate in rates))
+        errors = form.format(*(f"{run['test']:.2f}" for run in by_rate))
+        assert f"{errors}; {of_paper}" in text
+    small_rate, *memorized = sorted(
+        (run for run in runs if run["key"] == "np_ib"), key=lambda run: run["flags"]["update_lr"]
     )
-    assert shown in re.sub(r"\s+", " ", RESULTS) and all(run["train"] < 1 for run in runs)
+    assert all(run["train"] < 1 and run["shuffled"] - run["test"] < 1 for run in memorized)
+    assert small_rate["test"] < 8.33 < small_rate["shuffled"]
+    assert f"it uses its support set ({small_rate['shuffled']:.2f} when the labels are shuffled)" in text
+    weights = [run for run in runs if run["key"] == "np_bbb"]
+    assert {(run["flags"]["var"], run["flags"]["num_updates"]) for run in weights} == {(-3.0, 100_000)}
+    assert all(run["flags"]["rho_lr"] == run["flags"]["update_lr"] for run in weights)
+    slowest = min(weights, key=lambda run: run["flags"]["update_lr"])
+    assert f"({slowest['shuffled']:.2f} when they are shuffled) and still has {slowest['train']:.2f} on" in text
+
+
+def test_what_label_noise_changes_is_that_of_the_kept_runs():
+    runs = results.load_results([REPO / "results/pascal3d/label_noise"], paper)
+    by_noise = {run["flags"]["label_noise"]: run for run in runs}
+    assert set(by_noise) == {"none", "quarters", "uniform"} and all(run["flags"]["ema_decay"] == 0.99 for run in runs)
+    (plain, offset), (plain_too, offset_too) = (
+        (f"{run['test']:.2f}", f"{run['others']['label_noise_quarters']['meta_test_mse']:.2f}")
+        for run in (by_noise["none"], by_noise["quarters"])
+    )
+    text = re.sub(r"\s+", " ", RESULTS)
+    assert f"on plain ones {plain} without noise, which has {offset} on labels with an offset" in text
+    assert f"on these {offset_too} with quarters, which has {plain_too} on plain ones" in text
+    assert f"its training tasks, {by_noise['uniform']['train']:.2f}, after 1,500 iterations" in text
 
 
 def errors_by_trial(runs, key):

@@ -9,6 +9,7 @@ from pose_code import paper
 def test_rows_of_one_method_are_told_apart_by_the_flags_in_which_they_differ(tmp_path):
     for i, (beta, decay) in enumerate(((0.0, 0.0), (0.0, 1e-3), (1e-4, 0.0))):
         same = {"dim_im": 64, "data_dir": "/data/cars/split-1", "num_threads": i, "seed": i, "tag": f"{i}"}
+        same["jit_compile"] = i > 0
         write_run(tmp_path, f"maml_bbb.{i}", 1, 2.0, "maml_bbb", beta=beta, decay=decay, **same)
         write_run(tmp_path, f"maml_bbb.{i}", 2, 3.0, "maml_bbb", beta=beta, decay=decay, **same)
     write_run(tmp_path, "np_bbb.beta-0", 1, 5.0, "np_bbb", beta=0.0, theta_per="set", data_dir="/data/cars")
