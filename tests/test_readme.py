@@ -213,6 +213,11 @@ def test_the_numbers_of_table_2_that_the_texts_have_are_the_kept_ones():
     for key, name in (("maml_bbb", "MR-MAML(W)"), ("np_bbb", "MR-CNP(W)")):
         first, second, third = (error for error, _ in errors_by_trial(small, key))
         assert f"{name} {first}, {second} and {third}" in page
+    texts = (
+        "{}, {} and {}".format(*(error for error, _ in errors_by_trial(small, f"maml_vanilla{decay}")))
+        for decay in ("", "+wd")
+    )
+    assert "It has {}; with weight decay {}.".format(*texts) in page
     first, second, _ = errors_by_trial(small, "np_vanilla")
     assert f"on split 1 it has {first[0]} ({first[1]} with shuffled" in page
     assert f"memorizes completely, {second[0]} ({second[1]})" in page
