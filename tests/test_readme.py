@@ -57,6 +57,7 @@ def test_tables_2_and_3_are_those_of_the_kept_runs():
         "results/table2_small",
         "results/encoder",
         "results/inner_rate",
+        "results/forms",
         "results/label_noise",
     ]
     for logdir, out, methods in commands:
@@ -145,6 +146,24 @@ def test_figure_9_is_that_of_the_kept_runs():
     assert all(run["flags"]["rho_lr"] == run["flags"]["update_lr"] for run in weights)
     slowest = min(weights, key=lambda run: run["flags"]["update_lr"])
     assert f"({slowest['shuffled']:.2f} when they are shuffled) and still has {slowest['train']:.2f} on" in text
+
+
+def test_what_both_forms_of_the_released_code_change_is_that_of_the_kept_runs():
+    error = {}
+    for run in results.load_results([REPO / "results/pascal3d/forms"], paper):
+        error[run["key"], run["flags"].get("batch_norm_gradient"), run["flags"]["init"]] = f"{run['test']:.2f}"
+    assert len(error) == 8
+    text = re.sub(r"\s+", " ", RESULTS)
+    for key, start in (("maml_vanilla", "MAML at"), ("maml_bbb", "MR-MAML (W) at")):
+        values = (error[key, form, "released"] for form in ("released", "exact"))
+        assert "{} {} for {}".format(start, *values) in text
+    forms = {key: [error[key, None, init] for init in ("released", "glorot")] for key in ("np_vanilla", "np_bbb")}
+    assert (
+        "the paper's 8.48, {} for {} from Glorot's; MR-CNP (W) has {} for {} (2.89)".format(
+            *forms["np_vanilla"], *forms["np_bbb"]
+        )
+        in text
+    )
 
 
 def test_what_label_noise_changes_is_that_of_the_kept_runs():
