@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 from classification import paper as class_paper
-from metalearn import comparison, figures, results
+from metalearn import figures, results
 from pose_code import paper
 
 REPO = Path(__file__).resolve().parents[1]
@@ -62,122 +62,6 @@ def test_tables_2_and_3_are_those_of_the_kept_runs():
     ]
     for logdir, out, methods in commands:
         assert_table_is_kept(RESULTS, logdir, out, methods)
-
-
-def test_what_the_kl_weight_decay_and_adapting_change_is_that_of_the_kept_runs():
-    runs = results.load_results([REPO / "results/pascal3d/encoder"], paper)
-    names = "adapt_encoder", "beta", "decay"
-    cells = {tuple(bool(run["flags"][name]) for name in names): run for run in runs}
-    assert len(cells) == len(runs) == 8
-    text = re.sub(r"\s+", " ", RESULTS)
-    means = []
-    for name, start, sign in (("decay", "costs", 1), ("adapt_encoder", "the encoder**", 1), ("beta", "takes off", -1)):
-        without = [cell for cell in sorted(cells) if not cell[names.index(name)]]
-        pairs = [
-            (cells[tuple(other == name or value for other, value in zip(names, cell, strict=True))], cells[cell])
-            for cell in without
-        ]
-        each = [f"{sign * comparison.paired([one], [other]).mean:.2f}" for one, other in pairs]
-        assert f"{start} {', '.join(each[:3])} and {each[3]}" in text
-        found = comparison.paired(*map(list, zip(*pairs, strict=True)))
-        low, high = sorted(sign * bound for bound in found[1:3])
-        means.append(f"{sign * found.mean:.2f} ({low:.2f} to {high:.2f})")
-    assert "On average, with 95 % intervals over the 15 objects: {}, {} and {}.".format(*means) in text
-    assert {run["flags"]["metatrain_iterations"] for run in runs} == {3000}
-    path = [(True, False, True), (True, False, False), (False, False, False), (False, True, False)]
-    maml, undecayed, not_adapted, mr_maml = (f"{cells[cell]['test']:.2f}" for cell in path)
-    assert f"{maml} to {mr_maml}, by turning off first the decay (to {undecayed})" in text
-    assert f"adapting the encoder (to {not_adapted}), then turning on the KL" in text
-    assert f"comes back to {cells[True, True, True]['train']:.2f}, as MAML" in text
-    assert f"**MAML's gap** to MR-MAML (W), {maml} to {mr_maml}," in re.sub(r"\s+", " ", README)
-    assert all(run["shuffled"] > 8.33 for run in runs)
-
-
-def test_figure_2_is_that_of_the_kept_runs():
-    assert "--logdir=results/pascal3d/figure2 --against=beta --out=results/figure2" in RESULTS
-    runs = results.against(results.load_results([REPO / "results/pascal3d/figure2"], paper), "beta", paper)
-    table = results.markdown(runs)
-    assert (REPO / "results/figure2.md").read_text().strip() == table.strip() and table.split("\n\n")[0] in RESULTS
-    error = {(run["key"], run["flags"]["beta"]): f"{run['test']:.2f}" for run in runs}
-    assert f"less than in the paper ({error['np_bbb', 0.01]}; {paper.FIGURES['beta', 'np_bbb'][0.01]})" in re.sub(
-        r"\s+", " ", RESULTS
-    )
-    text, of_paper = re.sub(r"\s+", " ", RESULTS), paper.FIGURES["beta", "maml_bbb"]
-    for form, betas in (
-        ("{} at β = 0, {} at 1e-4, {} at 1e-3, where the paper has {}, {} and {}", (0.0, 1e-4, 1e-3)),
-        ("1e-2 to 0.1 ({}, {}; the paper {}, {})", (1e-2, 0.1)),
-        ("its rise at 1, to {} ({})", (1.0,)),
-    ):
-        assert form.format(*(error["maml_bbb", beta] for beta in betas), *(of_paper[beta] for beta in betas)) in text
-    assert {("np_bbb", beta) for beta in paper.FIGURES["beta", "np_bbb"]} <= set(error)
-    of_cnp = {beta: float(error[key, beta]) for key, beta in error if key == "np_bbb"}
-    assert sorted(of_cnp, key=of_cnp.get)[:2] == [1e-3, 1e-4]
-    search = {
-        run["flags"]["beta"]: run
-        for run in results.load_results([REPO / "results/pascal3d/search"], paper)
-        if run["key"] == "np_all_bbb"
-    }
-    for beta in (1e-6, 1e-5, 1e-4):
-        assert all(f"{search[beta][name]:.2f}" in RESULTS for name in ("test", "train", "shuffled"))
-
-
-def test_figure_9_is_that_of_the_kept_runs():
-    assert "--logdir=results/pascal3d/figure9 --against=update_lr,rho_lr,num_updates --out=results/figure9" in RESULTS
-    runs = results.load_results([REPO / "results/pascal3d/figure9"], paper)
-    table = results.markdown(results.against(runs, "update_lr", paper))
-    assert (REPO / "results/figure9.md").read_text().strip() == table.strip() and table.split("\n\n")[0] in RESULTS
-    text, rates = re.sub(r"\s+", " ", RESULTS), (1e-5, 1e-4, 1e-3)
-    for key, form, in_paper in (
-        ("np_bbb", "{}, {} and {} at 1e-5, 1e-4 and 1e-3", "the paper has {}, {} and {}."),
-        ("np_ib", "{}, {}, {} and {} at 1e-5, 1e-4, 5e-4 and 1e-3", "the paper has {}, {} and {} at 1e-5"),
-    ):
-        by_rate = sorted((run for run in runs if run["key"] == key), key=lambda run: run["flags"]["update_lr"])
-        of_paper = in_paper.format(*(paper.FIGURES["update_lr", key][rate] for rate in rates))
-        errors = form.format(*(f"{run['test']:.2f}" for run in by_rate))
-        assert f"{errors}; {of_paper}" in text
-    small_rate, *memorized = sorted(
-        (run for run in runs if run["key"] == "np_ib"), key=lambda run: run["flags"]["update_lr"]
-    )
-    assert all(run["train"] < 1 and run["shuffled"] - run["test"] < 1 for run in memorized)
-    assert small_rate["test"] < 8.33 < small_rate["shuffled"]
-    assert f"it uses its support set ({small_rate['shuffled']:.2f} when the labels are shuffled)" in text
-    weights = [run for run in runs if run["key"] == "np_bbb"]
-    assert {(run["flags"]["var"], run["flags"]["num_updates"]) for run in weights} == {(-3.0, 100_000)}
-    assert all(run["flags"]["rho_lr"] == run["flags"]["update_lr"] for run in weights)
-    slowest = min(weights, key=lambda run: run["flags"]["update_lr"])
-    assert f"({slowest['shuffled']:.2f} when they are shuffled) and still has {slowest['train']:.2f} on" in text
-
-
-def test_what_both_forms_of_the_released_code_change_is_that_of_the_kept_runs():
-    error = {}
-    for run in results.load_results([REPO / "results/pascal3d/forms"], paper):
-        error[run["key"], run["flags"].get("batch_norm_gradient"), run["flags"]["init"]] = f"{run['test']:.2f}"
-    assert len(error) == 8
-    text = re.sub(r"\s+", " ", RESULTS)
-    for key, start in (("maml_vanilla", "MAML at"), ("maml_bbb", "MR-MAML (W) at")):
-        values = (error[key, form, "released"] for form in ("released", "exact"))
-        assert "{} {} for {}".format(start, *values) in text
-    forms = {key: [error[key, None, init] for init in ("released", "glorot")] for key in ("np_vanilla", "np_bbb")}
-    assert (
-        "the paper's 8.48, {} for {} from Glorot's; MR-CNP (W) has {} for {} (2.89)".format(
-            *forms["np_vanilla"], *forms["np_bbb"]
-        )
-        in text
-    )
-
-
-def test_what_label_noise_changes_is_that_of_the_kept_runs():
-    runs = results.load_results([REPO / "results/pascal3d/label_noise"], paper)
-    by_noise = {run["flags"]["label_noise"]: run for run in runs}
-    assert set(by_noise) == {"none", "quarters", "uniform"} and all(run["flags"]["ema_decay"] == 0.99 for run in runs)
-    (plain, offset), (plain_too, offset_too) = (
-        (f"{run['test']:.2f}", f"{run['others']['label_noise_quarters']['meta_test_mse']:.2f}")
-        for run in (by_noise["none"], by_noise["quarters"])
-    )
-    text = re.sub(r"\s+", " ", RESULTS)
-    assert f"on plain ones {plain} without noise, which has {offset} on labels with an offset" in text
-    assert f"on these {offset_too} with quarters, which has {plain_too} on plain ones" in text
-    assert f"its training tasks, {by_noise['uniform']['train']:.2f}, after 1,500 iterations" in text
 
 
 def errors_by_trial(runs, key):
