@@ -1,5 +1,6 @@
 """The numbers of results/README.md about Figures 2 and 9, the ablation and other settings are those that are kept."""
 
+import csv
 import re
 
 from test_readme import README, REPO, RESULTS
@@ -14,7 +15,7 @@ def test_what_the_kl_weight_decay_and_adapting_change_is_that_of_the_kept_runs()
     cells = {tuple(bool(run["flags"][name]) for name in names): run for run in runs}
     assert len(cells) == len(runs) == 8
     text = re.sub(r"\s+", " ", RESULTS)
-    means = []
+    means, without_collapse = [], []
     for name, start, sign in (("decay", "costs", 1), ("adapt_encoder", "the encoder**", 1), ("beta", "takes off", -1)):
         without = [cell for cell in sorted(cells) if not cell[names.index(name)]]
         pairs = [
@@ -23,6 +24,8 @@ def test_what_the_kl_weight_decay_and_adapting_change_is_that_of_the_kept_runs()
         ]
         each = [f"{sign * comparison.paired([one], [other]).mean:.2f}" for one, other in pairs]
         assert f"{start} {', '.join(each[:3])} and {each[3]}" in text
+        rest = [(one, other) for one, other in pairs if cells[True, True, True] not in (one, other)]
+        without_collapse.append(f"{sign * sum(one['test'] - other['test'] for one, other in rest) / 3:.2f}")
         found = comparison.paired(*map(list, zip(*pairs, strict=True)))
         low, high = sorted(sign * bound for bound in found[1:3])
         means.append(f"{sign * found.mean:.2f} ({low:.2f} to {high:.2f})")
@@ -32,7 +35,14 @@ def test_what_the_kl_weight_decay_and_adapting_change_is_that_of_the_kept_runs()
     maml, undecayed, not_adapted, mr_maml = (f"{cells[cell]['test']:.2f}" for cell in path)
     assert f"{maml} to {mr_maml}, by turning off first the decay (to {undecayed})" in text
     assert f"adapting the encoder (to {not_adapted}), then turning on the KL" in text
-    assert f"comes back to {cells[True, True, True]['train']:.2f}, as MAML" in text
+    assert "without it they are {}, {} and {} on average".format(*without_collapse) in text
+    curve = cells[True, True, True]["folder"] / "curve.csv"
+    with curve.open() as file:
+        by_step = {row["iteration"]: float(row["metatrain_mse"]) for row in csv.DictReader(file)}
+    before, after, end = by_step["1850"], by_step["1950"], cells[True, True, True]["train"]
+    assert (
+        f"{before:.2f} on training objects at iteration 1,850 and {after:.2f} at 1,950, and ends at {end:.2f}" in text
+    )
     assert f"**MAML's gap** to MR-MAML (W), {maml} to {mr_maml}," in re.sub(r"\s+", " ", README)
     assert all(run["shuffled"] > 8.33 for run in runs)
 
