@@ -75,8 +75,9 @@ def split_of(trial):
 
 def differences(rows, names, groups):
     """A line for each regularized method and its plain one, of the same data, preset and shots: how far apart they are.
+    A row is compared with those of the other method that have the fewest other settings, and they with it.
     rows: of results.table; names: of these; groups: their trials."""
-    lines, cells = [], list(zip(rows, names, groups, strict=True))
+    lines, fewest, cells = [], {}, list(zip(rows, names, groups, strict=True))
     for (plain, plain_name, plain_trials), (regularized, name, trials) in itertools.product(cells, cells):
         first = plain_trials[0], trials[0]
         same = all(plain[column] == regularized[column] for column in ("data", "preset", "shots"))
@@ -89,18 +90,27 @@ def differences(rows, names, groups):
         found = paired(plain_trials, trials)
         if found is None or not math.isfinite(found.mean):
             continue
-        sign, (low, high) = (1, found[1:3]) if found.mean > 0 else (-1, (-found.high, -found.low))
-        over, common = f"{found.objects} {trials[0]['tasks']}", len(found.by_split)
-        if common < max(plain["splits"], regularized["splits"]):
-            over += f" of the {f'{common} splits' if common > 1 else 'split'} that both have"
-        elif common > 1:
-            over += f" of {common} splits"
-        if common > 1:
-            over += f" (by split {', '.join(f'{sign * mean:.2f}' for mean in found.by_split)})"
         others = [flag for flag in differ if flag not in _OF_METHODS]
-        lines.append(
-            f"{name} is {abs(found.mean):.2f} {'below' if sign > 0 else 'above'} {plain_name}: "
-            f"95 % interval {low:.2f} to {high:.2f} over {over}."
-            + (f" Their --{', --'.join(others)} differ, too." if others else "")
-        )
-    return lines
+        line = _sentence(name, plain_name, found, trials[0]["tasks"], max(plain["splits"], regularized["splits"]))
+        line += f" Their --{', --'.join(others)} differ, too." if others else ""
+        both = (name, plain_trials[0]["key"]), (plain_name, trials[0]["key"])  # each row and the other's method
+        for row in both:
+            fewest[row] = min(fewest.get(row, math.inf), len(others))
+        lines.append((line, both, len(others)))
+    return [line for line, both, number in lines if any(fewest[row] == number for row in both)]
+
+
+def _sentence(name, plain_name, found, tasks, splits):
+    """A `Difference` of the plain method from the other in words; splits: of the method that has more of them."""
+    sign, (low, high) = (1, found[1:3]) if found.mean > 0 else (-1, (-found.high, -found.low))
+    over, common = f"{found.objects} {tasks}", len(found.by_split)
+    if common < splits:
+        over += f" of the {f'{common} splits' if common > 1 else 'split'} that both have"
+    elif common > 1:
+        over += f" of {common} splits"
+    if common > 1:
+        over += f" (by split {', '.join(f'{sign * mean:.2f}' for mean in found.by_split)})"
+    return (
+        f"{name} is {abs(found.mean):.2f} {'below' if sign > 0 else 'above'} {plain_name}: "
+        f"95 % interval {low:.2f} to {high:.2f} over {over}."
+    )

@@ -58,6 +58,7 @@ class RunFolder:
         self.data = [part.fingerprint for part in tasks if hasattr(part, "fingerprint")]
         self.flags = {flag.name: flag.value for flag in own_flags()} | {"trial": number, "num_trials": 1}
         self.step, self.seconds, self.checkpoint = 0, 0.0, None
+        self.trained_on = []  # names of devices
         folder.mkdir(parents=True, exist_ok=True)
 
     def rng(self, purpose, step=0):
@@ -108,6 +109,7 @@ class RunFolder:
         if note["step"] > iterations:
             raise UserError(f"{path}: has {note['step']} iterations, more than the {iterations} asked for")
         self.checkpoint, self.step, self.seconds = path, note["step"], note["seconds"]
+        self.trained_on = note.get("trained_on", [])
 
     def finished(self):
         """Whether result.json exists for exactly these settings and all iterations; checkpoints may be gone."""
@@ -156,6 +158,12 @@ class RunFolder:
         self.curve = Curve(self.folder / "curve.csv", self.step)
         self.writer = tf.summary.create_file_writer(str(self.folder))
 
+    def advance(self, step, seconds, on=None):
+        """Training has come to iteration `step` after `seconds`, on the device of that name; None: this process's."""
+        self.step, self.seconds = step, seconds
+        if (on := on or device()) not in self.trained_on:
+            self.trained_on = [*self.trained_on, on]
+
     def save(self, name, arrays):
         self.writer.flush()
         note = {
@@ -165,6 +173,7 @@ class RunFolder:
             "flags": self.flags,
             "step": self.step,
             "seconds": self.seconds,
+            "trained_on": self.trained_on,
         }
         checkpoints.save(self.folder / name, arrays, note)
 
@@ -188,7 +197,7 @@ class RunFolder:
         result = {
             "method": self.method, "trial": self.number, "iterations": self.step, **numbers, "flags": self.flags,
             "data": self.data, "script": _script(), **command,
-            "versions": versions(), "wall_time_s": self.seconds,
+            "versions": versions(), "wall_time_s": self.seconds, "trained_on": self.trained_on,
         }  # fmt: skip
         write_text(self.folder / "result.json", json.dumps(result, indent=1) + "\n")
         print(
@@ -257,15 +266,20 @@ def with_new_flags(values):
 
 
 def versions():
-    """What made a result: versions, this code's commit (None outside a checkout), and the device."""
+    """What wrote a result: versions, this code's commit (None outside a checkout), and the device of the evaluation."""
     packages = ("tensorflow", "keras", "numpy")
-    gpus = tf.config.list_physical_devices("GPU")
     return {
         "python": sys.version.split()[0],
         **{name: importlib.metadata.version(name) for name in packages},
         "commit": _commit(),
-        "device": tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU") if gpus else "CPU",
+        "device": device(),
     }
+
+
+def device():
+    """What TensorFlow computes on: the name of the first GPU, or CPU."""
+    gpus = tf.config.list_physical_devices("GPU")
+    return tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU") if gpus else "CPU"
 
 
 def _commit():

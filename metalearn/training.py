@@ -241,7 +241,7 @@ class Trainer:
             seconds = time.monotonic() - begun
             rows = []
             for i, folder in enumerate(folders):
-                folder.step, folder.seconds = self.step, before[i] + seconds / len(folders)
+                folder.advance(self.step, before[i] + seconds / len(folders))
                 batch = tf.nest.map_structure(lambda x, i=i: x[0, i], val_batches)
                 seed = tf.constant([noise_seeds[i], -self.step], tf.int32)
                 rows.append(self.summarize(folder, self.trials.of(i), means[:, i], batch, seed))

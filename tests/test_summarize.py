@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import subprocess
 import sys
 
@@ -64,6 +65,17 @@ def test_the_command_says_what_it_leaves_out_and_where_trials_differ(tmp_path):
     assert "\nThe trials of MR-CNP (W) differ in --eval_episodes.\n" in done.stdout
 
 
+def test_minutes_of_another_device_are_told_apart(logdir):
+    for trial, seconds, devices in ((1, 3000, ["CPU"]), (2, 480, ["NVIDIA H200"]), (3, 360, ["NVIDIA H200"])):
+        write_run(logdir, "maml_bbb", trial, 2.0, "maml_bbb")
+        path = logdir / f"maml_bbb.trial-{trial}/result.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"wall_time_s": seconds, "trained_on": devices}))
+    cells = dict(
+        re.findall(r"^\| (MR-.*?) \|.* \| (.*) \|$", results.markdown(results.load_results([logdir], paper)), re.M)
+    )
+    assert cells == {"MR-MAML (W)": "50.0, 7.0 on NVIDIA H200", "MR-CNP (W)": "1.0"}
+
+
 def test_settings_are_in_the_order_of_their_numbers(tmp_path):
     values = ["0", "1e-05", "0.001", "0.01", "1", "10"]
     for value in reversed(values):
@@ -84,6 +96,21 @@ def test_a_plain_and_a_regularized_row_are_compared_object_by_object(logdir):
     text = results.markdown(results.load_results([logdir], paper))
     # objects: 9 and 11 of the CNP, 3 and 5 of MR-CNP(W), means over two trials each
     assert "\nMR-CNP (W) is 6.00 below CNP: 95 % interval 6.00 to 6.00 over 2 objects." in text
+
+
+def test_rows_are_compared_with_those_of_the_same_settings(tmp_path):
+    for init, plain in (("released", 9.0), ("glorot", 8.0)):
+        write_run(tmp_path, f"np_vanilla.init-{init}", 1, plain, "np_vanilla", weight_decay=False, init=init, dim_r=100)
+        write_run(tmp_path, f"np_bbb.init-{init}", 1, plain - 6, "np_bbb", init=init, beta=1e-3, dim_r=200)
+    write_run(tmp_path, "np_bbb.init-keras", 1, 4.0, "np_bbb", init="keras", beta=1e-3, dim_r=200)
+    lines = re.findall(r"\nMR-.*below CNP.*", results.markdown(results.load_results([tmp_path], paper)))
+    told = [re.search(r"init=(\w+).*init=(\w+).*Their --(.*) differ", line).groups() for line in lines]
+    assert sorted(told) == [
+        ("glorot", "glorot", "dim_r"),
+        ("keras", "glorot", "dim_r, --init"),  # no CNP has its settings
+        ("keras", "released", "dim_r, --init"),
+        ("released", "released", "dim_r"),
+    ]
 
 
 def test_a_regularized_row_that_is_worse_is_above_the_plain_one_with_its_interval_in_order(tmp_path):
