@@ -36,6 +36,7 @@ _TF_LOG_NOISE = re.compile(r"[IW]0000|WARNING: All log messages")  # TensorFlow'
 _PROGRESS = re.compile(r"iteration (\d+)/(\d+) .* ([\d.]+) min left")
 _FINISHED = "finished before"  # what RunFolder prints
 _TIMED_SECONDS = 15.0
+_OWN_SUMMARIES = 1.0  # seconds for 20 steps under which a run is timed with its own summaries
 
 
 class _Job:
@@ -172,17 +173,18 @@ def kind_of(argv):
 def _time_steps(argv, num_threads):
     """(seconds per step, steps of the run): the run itself, stopped after some seconds, in a folder that goes away. Of
     a run that ends before: with what it takes to start and evaluate."""
+    # Every 20 steps, so that a slow run is heard of soon; in a fast one these summaries would take most of the time.
+    argv = _with_threads(argv, num_threads)
+    return _timed([*argv, "--summary_every=20"], _OWN_SUMMARIES) or _timed(argv, 0.0)
+
+
+def _timed(argv, least):
+    """As _time_steps; None if the second progress line comes less than `least` seconds after the first."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [
-            sys.executable,
-            "-m",
-            *_with_threads(argv, num_threads),
-            f"--logdir={folder}",
-            "--summary_every=20",
-        ]
         process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=_end_with_parent
-        )
+            [sys.executable, "-m", *argv, f"--logdir={folder}"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            text=True, preexec_fn=_end_with_parent,
+        )  # fmt: skip
         begun, lines, started = None, [], time.monotonic()
         try:
             for line in process.stdout:
@@ -191,8 +193,11 @@ def _time_steps(argv, num_threads):
                     continue
                 step, iterations, now = int(progress[1]), int(progress[2]), time.monotonic()
                 if begun is None:  # the steps before it, with the building of the graph, do not count
-                    begun, first_step = now, step
-                elif now - begun > _TIMED_SECONDS or step == iterations:
+                    begun, first_step, second = now, step, None
+                    continue
+                if second is None and (second := now - begun) < least:
+                    return None
+                if now - begun > _TIMED_SECONDS or step == iterations:
                     return (now - begun) / (step - first_step), iterations
         finally:
             process.kill()

@@ -12,6 +12,7 @@ folder.mkdir(parents=True, exist_ok=True)
 if "logdir" in flags:  # timed by --dry_run, which takes away what is written
     folder = Path(flags["logdir"])
 steps, iterations = folder / "steps", int(flags["iterations"])
+every, cost = int(flags.get("summary_every") or flags.get("every", 5)), float(flags.get("summary_seconds", 0))
 step = len(steps.read_text().splitlines()) if steps.exists() else 0
 if step >= iterations:
     print("finished before")
@@ -22,7 +23,8 @@ while step < iterations:
     step += 1
     with open(steps, "a") as file:
         file.write(f"{step} {flags['num_threads']}\n")
-    if step % 5 == 0:
+    if step % every == 0:
+        time.sleep(cost)
         print(
             f"iteration {step}/{iterations}  train_mse 1.0  100 it/s  {(iterations - step) / 6000} min left", flush=True
         )

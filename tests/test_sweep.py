@@ -109,6 +109,10 @@ def test_a_dry_run_prints_commands_and_hours_and_trains_nothing(tmp_path, monkey
     assert not steps(tmp_path)
     on_splits = [[*argv, f"--data_dir=split-{trial}"] for trial, argv in enumerate(commands)]  # of the same kind
     assert len({sweep.kind_of(argv) for argv in on_splits}) == 1 and sweep.kind_of(commands[0]) != commands[0]
+    monkeypatch.setattr(sweep, "_OWN_SUMMARIES", 10.0)
+    sweep.estimate([shlex.split(line(tmp_path, 1, 10**7, "--every=100 --summary_seconds=0.2"))], 1)
+    (told,) = [text for text in capsys.readouterr().out.splitlines() if text.startswith("tests.fake_training: ")]
+    assert 0.01 <= float(told.split()[1]) < 0.018  # 0.02 with a summary every 20 steps
     sweep.estimate([shlex.split(line(tmp_path, 1, 30))], 1)  # shorter than what it is timed for
     assert "30 steps, 1 runs" in capsys.readouterr().out
     with pytest.raises(sweep.UserError, match="ended before it could be timed: --broken=yes: as asked"):
