@@ -160,7 +160,16 @@ def test_setup_takes_tensorflow_with_cuda_where_there_is_a_gpu(run, tmp_path):
 def test_what_did_not_fail_is_summarized_and_the_exit_status_says_that_something_did(run, tmp_path):
     stub = tmp_path / "a clone/.venv/bin/python"
     stub.write_text(stub.read_text() + "[[ $2 != metalearn.sweep ]] || exit 1\n")
-    for words in (["table3"], ["quick"], ["figure9"], ["search", "np_ib"], ["table1"], ["search_table1"], ["encoder"]):
+    for words in (
+        ["table3"],
+        ["quick"],
+        ["figure9"],
+        ["search", "np_ib"],
+        ["table1"],
+        ["search_table1"],
+        ["encoder"],
+        ["label_noise"],
+    ):
         (tmp_path / "a clone/work_dir/sinusoid/text").mkdir(parents=True, exist_ok=True)
         done = run(*words, check=False, TRIALS="1")
         assert done.returncode == 1, words
@@ -177,6 +186,7 @@ def test_a_dry_run_goes_to_the_launcher_and_makes_no_table(run):
         ["search", "np_ib"],
         ["table1"],
         ["encoder"],
+        ["label_noise"],
     ):
         _, commands = run(*command, "--dry_run", TRIALS="1")
         assert len(commands) == 1 and " --dry_run" in commands[0], command
