@@ -22,6 +22,7 @@ from absl import flags
 
 from metalearn import image_networks, training, xla
 from metalearn.cli import UserError, run_main
+from pose_code.pose_dataset import LABEL_SCALE
 
 FLAGS = flags.FLAGS
 
@@ -31,10 +32,8 @@ def export(trainer, to):
     every = FLAGS.summary_every
     if trainer.iterations % every or every % FLAGS.steps_per_call:
         raise UserError(f"--summary_every={every}: give a divisor of the iterations and multiple of --steps_per_call")
-    if FLAGS.label_noise != "none" or FLAGS.distinct_tasks or FLAGS.num_classes > 1 or FLAGS.num_trials > 1:
-        raise UserError(
-            "--label_noise, --distinct_tasks, --num_classes, --num_trials: xla_run.py has their defaults only"
-        )
+    if FLAGS.distinct_tasks or FLAGS.num_classes > 1 or FLAGS.num_trials > 1:
+        raise UserError("--distinct_tasks, --num_classes, --num_trials: xla_run.py has their defaults only")
     (trial,) = trainer.trials.folders
     steps, variables = range(trainer.iterations), trainer.trials.variables
     batches = trainer.trials.sample(trainer.train, FLAGS.meta_batch_size, "train", steps[: FLAGS.steps_per_call])
@@ -60,6 +59,7 @@ def export(trainer, to):
         "noise_seed": int(trial.rng("noise").integers(2**31)), "seed": [FLAGS.seed, FLAGS.trial],
         "metrics": trainer.metric_names,
         "dim_im": FLAGS.dim_im, "shots": trainer.train.shots, "tasks": FLAGS.meta_batch_size,
+        "label_noise": FLAGS.label_noise, "label_scale": LABEL_SCALE,
         "train_names": trainer.train.names, "val_names": trainer.val.names,
     }  # fmt: skip
     to.mkdir(parents=True, exist_ok=True)

@@ -51,14 +51,16 @@ def shapes_of(shape, dtype, *more):
 
 class Programs:
     """The two programs of a run, compiled, with the images gathered in them:
-    steps(variables, images, labels, objects, views, seeds) -> (metrics [steps, metrics, 1], variables after them) and
-    val_error(weights, images, labels, objects, views, seed) -> scalar."""
+    steps(variables, images, labels, *draws, seeds) -> (metrics [steps, metrics, 1], variables after them) and
+    val_error(weights, images, labels, *draw, seed) -> scalar, where a draw is objects, views, turns of `draw`."""
 
     def __init__(self, run, about, start, images):
         shots, calls, tasks = about["shots"], about["steps_per_call"], about["tasks"]
 
-        def batch_of(images, labels, objects, views):
+        def batch_of(images, labels, objects, views, turns):
             x, y = images[objects[..., None], views][..., None], labels[objects[..., None], views]
+            if about["label_noise"] != "none":
+                y = y.at[..., -1].set(jnp.mod(y[..., -1] + turns[..., None], jnp.float32(about["label_scale"])))
             return x[..., :shots, :, :, :], y[..., :shots, :], x[..., shots:, :, :, :], y[..., shots:, :]
 
         def program(part, arguments, variables, results):
@@ -70,10 +72,10 @@ class Programs:
             return lambda arguments, variables: function(*inputs(arguments, variables))
 
         def drawn(*shape):
-            """Images, labels, objects and views of the meta-batches of that shape, and these meta-batches."""
+            """Images, labels and draws of the meta-batches of that shape, and these meta-batches."""
             part = len(shape) == 1
             data = shape_of(images[part]), shape_of(start[f"{PARTS[part]}_labels"])
-            data += tuple(shapes_of(shape, np.uint8, (), (2 * shots,)))
+            data += *shapes_of(shape, np.uint8, (), (2 * shots,)), *shapes_of(shape, np.float32, ())
             return data, jax.eval_shape(batch_of, *data)
 
         variables = {name: shape_of(start[f"variable/{name}"]) for name in variables_of(about)}
@@ -87,12 +89,12 @@ class Programs:
         of_trial = [jax.ShapeDtypeStruct(weight.shape[1:], weight.dtype) for weight in weights]
         val = program("val", [*of_trial, *val_batch, seed], {}, [error])
 
-        def steps(variables, images, labels, objects, views, seeds):
-            metrics, *values = train([*batch_of(images, labels, objects, views), seeds], variables)
+        def steps(variables, images, labels, objects, views, turns, seeds):
+            metrics, *values = train([*batch_of(images, labels, objects, views, turns), seeds], variables)
             return metrics, variables | dict(zip(about["updated"], values, strict=True))
 
-        def val_error(weights, images, labels, objects, views, seed):
-            return val([*[w[0] for w in weights], *batch_of(images, labels, objects, views), seed], {})[0]
+        def val_error(weights, images, labels, objects, views, turns, seed):
+            return val([*[w[0] for w in weights], *batch_of(images, labels, objects, views, turns), seed], {})[0]
 
         self.steps = jax.jit(steps, donate_argnums=0).lower(variables, *data, seeds).compile()
         self.val_error = jax.jit(val_error).lower(weights, *val_data, seed).compile()
@@ -104,12 +106,16 @@ def variables_of(about):
 
 
 def draw(about, start, part, step):
-    """Objects [tasks] and views [tasks, 2 x shots] of a meta-batch: what PoseSplit.sample draws for this trial."""
+    """Objects [tasks], views [tasks, 2 x shots] and what is added to the labels [tasks] of a meta-batch: what
+    PoseSplit.sample draws for this trial."""
     rng = np.random.default_rng([*about["seed"], 2 + PARTS.index(part), step])
     number, num_views, _ = start[f"{part}_labels"].shape
     objects = [rng.permutation(number)[0] for _ in range(about["tasks"])]
     views = np.argsort(rng.random((about["tasks"], 1, num_views)), axis=-1)[:, 0, : 2 * about["shots"]]
-    return np.array(objects, np.uint8), views.astype(np.uint8)
+    noise, turns = about["label_noise"] if part == "train" else "none", np.zeros(about["tasks"])
+    if noise != "none":
+        turns = rng.random(len(turns)) if noise == "uniform" else rng.integers(4, size=len(turns)) / 4
+    return np.array(objects, np.uint8), views.astype(np.uint8), (turns * about["label_scale"]).astype(np.float32)
 
 
 def train(run, about, start, images, programs, seconds):
@@ -129,8 +135,8 @@ def train(run, about, start, images, programs, seconds):
     while step < total and time.monotonic() - BEGUN < seconds:
         interval = []
         for first in range(step, step + every, calls):
-            objects, views = zip(*(draw(about, start, "train", i) for i in range(first, first + calls)), strict=True)
-            episodes = np.stack(objects)[:, None], np.stack(views)[:, None]
+            draws = zip(*(draw(about, start, "train", i) for i in range(first, first + calls)), strict=True)
+            episodes = [np.stack(drawn)[:, None] for drawn in draws]
             seeds = np.array([[[about["noise_seed"], i]] for i in range(first, first + calls)], np.int32)
             of_call, variables = programs.steps(variables, images[0], labels[0], *episodes, seeds)
             interval.append(of_call)
@@ -176,7 +182,7 @@ def main(argv):
         about, start = json.loads((run / "about.json").read_text()), dict(np.load(run / "start.npz"))
         rows = [[names.index(name) for name in about[f"{part}_names"]] for part in PARTS]
         images = [jnp.asarray(reduced(every_image[part], about["dim_im"])) for part in rows]
-        objects, views = draw(about, start, "train", 0)
+        objects, views, _ = draw(about, start, "train", 0)
         query = images[0][objects[:, None], views[:, about["shots"] :]]
         if not np.array_equal(query[..., None], start["first_query_x"]):
             raise ValueError(f"{run}: the first meta-batch is another here: other images, or another NumPy")
