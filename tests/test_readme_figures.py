@@ -114,6 +114,8 @@ def test_what_both_forms_of_the_released_code_change_is_that_of_the_kept_runs():
     for key, start in (("maml_vanilla", "MAML at"), ("maml_bbb", "MR-MAML (W) at")):
         values = (error[key, form, "released"] for form in ("released", "exact"))
         assert "{} {} for {}".format(start, *values) in text
+    cost = float(error["maml_bbb", "released", "released"]) - float(error["maml_bbb", "exact", "released"])
+    assert f"the released gradient costs {cost:.2f} there (below)" in text
     forms = {key: [error[key, None, init] for init in ("released", "glorot")] for key in ("np_vanilla", "np_bbb")}
     assert (
         "the paper's 8.48, {} for {} from Glorot's; MR-CNP (W) has {} for {} (2.89)".format(
