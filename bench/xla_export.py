@@ -106,7 +106,7 @@ def take(trainer, run):
     trial.begin()
     every, error = about["summary_every"], trainer.learner.objective.name
     for i, (seconds, val_error) in enumerate(zip(came["seconds"], came["val_error"], strict=True)):
-        trial.advance((i + 1) * every, float(seconds), str(came["device"]))
+        trial.advance((i + 1) * every, float(seconds), " and ".join(came.get("devices", ["an unknown device"])))
         means = came["metrics"][i * every : trial.step].mean(axis=0)
         row = {f"metatrain_{name}": float(value) for name, value in zip(about["metrics"], means, strict=True)}
         trial.record(row | {f"metaval_{error}": float(val_error)}, trainer.tags)

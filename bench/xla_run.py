@@ -156,7 +156,7 @@ def train(run, about, start, images, programs, seconds):
     if not times:
         return say(f"{run.name}: nothing done")
     curve = {"metrics": np.concatenate(metrics), "seconds": np.array(times), "val_error": np.array(errors)}
-    curve["device"] = np.array(jax.devices()[0].device_kind)
+    curve["devices"] = np.unique([*came.get("devices", []), jax.devices()[0].device_kind])
     arrays = {f"variable/{name}": np.asarray(value) for name, value in (variables | fixed).items()}
     np.savez(state, **arrays, **curve)
     np.savez(run / "trained.npz", **{f"variable/{n}": arrays[f"variable/{n}"] for n in about["weights"]}, **curve)

@@ -2,7 +2,7 @@
 # Cost: eight runs of 3,000 iterations, two of 10,000: PRESET=small: nine hours of two cores per trial (estimated).
 # Expect: MAML (adapted, no KL, weight decay) and MR-MAML(W) (not adapted, KL, no decay) are two corners: 5.39 and 2.26.
 TRIALS=${TRIALS:-1}
-METHODS=
+whole_list encoder
 preset maml_bbb
 LOG_DIR=$LOG_DIR/encoder
 table encoder "" "$@" < <(

@@ -42,6 +42,10 @@ for name in TRIALS JOBS; do  # empty TRIALS: each list's own number
 done
 [[ $SPLITS == trial || $SPLITS == fixed ]] || die "SPLITS=$SPLITS: give trial or fixed"
 
+whole_list() {  # NAME: refuse METHODS, which would be ignored
+  [[ -z $METHODS ]] || die "METHODS=$METHODS: $1 trains all of its list; leave it out"
+}
+
 preset() {  # METHOD: refuse a PRESET that lacks it
   [[ -f $P/$1.cfg ]] || die "PRESET=$PRESET: there is no $P/$1.cfg; give one of $(cd presets && dirname */"$1.cfg" | xargs)"
 }

@@ -2,6 +2,7 @@
 # Cost: MAML and four values of beta (BETAS), PRESET=small: hours of two cores.
 # Expect: (the paper, Omniglot, 20-way 1-shot) MAML 76.8 %; MR-MAML(W) 83.9 % at beta 1e-6, 71.7 % at 1e-4.
 [[ -z $SHOTS ]] || die "SHOTS=$SHOTS: figure10 has one shot; leave it out"
+whole_list figure10
 classes
 TRIALS=${TRIALS:-1}
 logs=$CLASS_DIR/logs/$PRESET-figure10

@@ -2,7 +2,7 @@
 # Cost: PRESET=small: 25 minutes of two cores per trial.
 # Expect: each is best on its own kind of labels (results/README.md). On offset labels a published variant has 1.61.
 TRIALS=${TRIALS:-5}
-METHODS=
+whole_list label_noise
 preset maml_bbb
 LOG_DIR=$LOG_DIR/label_noise
 table label_noise "" "$@" <<RUNS

@@ -5,7 +5,7 @@
 row=$1 method=${1%% *} betas=$ALL_BETAS rate_flag=meta_lr
 shift
 TRIALS=${TRIALS:-5}
-METHODS=
+whole_list search
 preset "$method"
 splits search --num_test_objects=15 --num_val_objects=12
 [[ $method != np_* ]] || rate_flag=update_lr

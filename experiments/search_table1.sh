@@ -1,7 +1,7 @@
 # Every setting of sinusoid/search.txt, on training amplitudes held out for it
 # Cost: some hours of two cores; not measured.
+whole_list search_table1
 setup
-METHODS=
 i=0
 while read -r script line; do
   i=$((i + 1))

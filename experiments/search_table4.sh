@@ -1,6 +1,7 @@
 # Every setting of classification/search.txt, on validation classes taken from the training classes of Omniglot
 # Cost: some ten minutes of one core each.
 DATA=omniglot GIVEN_PRESET=small
+whole_list search_table4
 classes
 TRIALS=${TRIALS:-1}
 logs=$CLASS_DIR/logs/search

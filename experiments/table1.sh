@@ -1,9 +1,9 @@
 # Table 1: the sinusoid by the released notebooks' protocol and by the text's, six methods, 5 and 10 shots
-# Cost: 17 minutes of two cores for five trials, which train side by side. No data needed.
+# Cost: 17 to 30 minutes of two cores for five trials, which train side by side. No data needed.
 # Expect: (the paper, 5 and 10 shots) MAML 0.46, 0.13; MR-MAML (A) 0.17, 0.07, (W) 0.16, 0.06; CNP 0.91, 0.92; MR-CNP (A)
 # 0.10, 0.09, (W) 0.11, 0.09. The released protocol trains with 10 shots and evaluates with 5 and 10, as the notebooks do.
+whole_list table1
 setup
-METHODS=
 say "Table 1: the released protocol and the text's, six methods, 5 and 10 shots, ${TRIALS:=5} trials each"
 R="presets/sinusoid/released" to_r=$(quoted "--logdir=$SINUSOID_DIR/released")
 T="presets/sinusoid/text" to_t=$(quoted "--logdir=$SINUSOID_DIR/text")

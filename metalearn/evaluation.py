@@ -55,11 +55,8 @@ def evaluate(objective, predict, tasks, *, seed, episodes, num_draws, batch_size
     errors_of = [[] for _ in range(len(tasks))]
     points, pre_errors, num_done, begun = {}, [], 0, time.monotonic()
     printed = begun
-    for indices, batch in tasks.evaluation_batches(seed, episodes, batch_size):
-        if shuffle:
-            # Points are in random order, so each gets a random other one's label; a single point that of another task.
-            axis = 1 if batch.support_y.shape[1] > 1 else 0
-            batch = batch._replace(support_y=np.roll(batch.support_y, 1, axis=axis))
+    batches = functools.partial(tasks.evaluation_batches, seed, episodes, batch_size)
+    for indices, batch in _permuted(batches) if shuffle else batches():
         predictions, batch_pre_errors = _predict(objective, predict, batch, seed, num_draws)
         pre_errors += [errors[: len(indices)] for errors in batch_pre_errors]  # the last batch is padded with repeats
         num_done += len(indices)
@@ -76,6 +73,22 @@ def evaluate(objective, predict, tasks, *, seed, episodes, num_draws, batch_size
     errors = np.array([np.mean(errors) for errors in errors_of])
     points = {name: np.concatenate(values) for name, values in points.items()}
     return Evaluation(errors, float(np.mean(np.concatenate(pre_errors))) if pre_errors else None, points)
+
+
+def _permuted(batches):
+    """What `batches` yields, with permuted support labels. Points are in random order, so each gets the label of
+    another random one; a single point gets that of the task before it, of whatever batch."""
+    labels, num_done = None, 0
+    for indices, batch in batches():
+        support_y = batch.support_y
+        if support_y.shape[1] > 1:
+            support_y = np.roll(support_y, 1, axis=1)
+        else:
+            if labels is None:
+                labels = np.concatenate([other.support_y[: len(own)] for own, other in batches()])
+            support_y = labels.take(np.arange(num_done - 1, num_done - 1 + len(support_y)), axis=0, mode="wrap")
+        num_done += len(indices)
+        yield indices, batch._replace(support_y=support_y)
 
 
 def predict_draws(predict, batch, seed, num_draws):

@@ -14,7 +14,7 @@ import numpy as np
 from metalearn import comparison
 from metalearn.cli import UserError
 from metalearn.files import atomic_path
-from metalearn.settings import data_name, differing, tell_apart
+from metalearn.settings import data_name, differing, is_validation, tell_apart
 
 _WAY_OUT = "delete it if it is damaged; where it is another domain's, whose own summarize reads it, give other folders"
 
@@ -65,17 +65,23 @@ def load_results(folders, paper):
 def identify(result, paper):
     """The result with its "key", "label", "paper", "upstream_iterations", "order" among the tables' rows, "baselines"
     (keys that it is compared with), "objective", and its errors "test", "train", "shuffled" whatever their names. A
-    method that the paper's tables do not know has its own name."""
+    method that the paper's tables do not know has its own name. On validation tasks, without its KL or with label noise
+    or a weight decay it has no number of the paper's tables beside it."""
     used, methods, error = result["flags"], list(paper.METHODS), paper.OBJECTIVE.name
     key = paper.key(result["method"], used)
     method = paper.METHODS.get(key, Method(result["method"]))
+    number, of_validation = method.paper, is_validation(used)
+    if used.get("beta") == 0 and key in {regularized for _, regularized in paper.PAIRS}:
+        at_0 = getattr(paper, "FIGURES", {}).get(("beta", key), {}).get(0.0)  # the method's own number has its KL
+        number = at_0 and (at_0, None)
     noise = "" if (kind := used.get("label_noise") or "none") == "none" else " + label noise"
     noise += " (quarters)" if kind == "quarters" else ""
-    precision = ", bfloat16" if used.get("precision") == "mixed_bfloat16" else ""
+    other = ", averaged weights" * bool(used.get("ema_decay"))
+    other += ", bfloat16" * (used.get("precision") == "mixed_bfloat16")
     return result | {
         "key": key,
-        "label": method.label.format(shots=used.get("update_batch_size")) + noise + precision,
-        "paper": None if noise else method.paper,
+        "label": method.label.format(shots=used.get("update_batch_size")) + noise + other,
+        "paper": None if noise or of_validation or used.get("decay") else number,
         "upstream_iterations": method.upstream_iterations,
         "order": methods.index(key) if key in methods else len(methods),
         "baselines": {plain for plain, regularized in paper.PAIRS if regularized == key},
@@ -83,7 +89,7 @@ def identify(result, paper):
         "tasks": getattr(paper, "TASKS", "tasks"),
         "extra_columns": getattr(paper, "EXTRA_COLUMNS", ()),
         "before": result.get(f"meta_train_pre_{error}"),
-        "paper_before": getattr(paper, "BEFORE_ADAPTING", {}).get(key),
+        "paper_before": None if of_validation else getattr(paper, "BEFORE_ADAPTING", {}).get(key),
         "test": result[f"meta_test_{error}"],
         "train": result[f"meta_train_{error}"],
         "shuffled": result[f"shuffled_support_{error}"],

@@ -109,7 +109,7 @@ class RunFolder:
         if note["step"] > iterations:
             raise UserError(f"{path}: has {note['step']} iterations, more than the {iterations} asked for")
         self.checkpoint, self.step, self.seconds = path, note["step"], note["seconds"]
-        self.trained_on = note.get("trained_on", [])
+        self.trained_on = note.get("trained_on", ["an unknown device"])  # of runs from before this was noted
 
     def finished(self):
         """Whether result.json exists for exactly these settings and all iterations; checkpoints may be gone."""

@@ -1,12 +1,14 @@
 """The name of a run folder: upstream's, then what a command line changed of a preset."""
 
+import itertools
 import re
 import sys
 
 from absl import flags
 
+from metalearn.cli import UserError
 from metalearn.run_folder import EVALUATION_PREFIXES, own_flags
-from metalearn.settings import EXECUTION_FLAGS, value_text
+from metalearn.settings import EXECUTION_FLAGS, flag_text, value_text
 
 FLAGS = flags.FLAGS
 
@@ -23,8 +25,9 @@ def run_name(start, name_flags, iterations_flag=None):
     """Name of a run folder without its trial: `start`, the `name_flags` as upstream names runs, and --tag.
 
     Where --tag is not given it gets the flags after the last --flagfile on the command line. It is recorded, so that
-    the run's own flags.cfg leads to the same folder.
+    the run's own flags.cfg leads to the same folder. Raises UserError for a flag that the file has overridden.
     """
+    _refuse_overridden(sys.argv[1:])
     given = _given_after_flagfile(sys.argv[1:])
     if given is not None and "tag" not in given:
         parts = [part.partition("-") for part in re.split(r"\.(?=[a-z]\w*-)", FLAGS.tag or "")]
@@ -41,10 +44,37 @@ def run_name(start, name_flags, iterations_flag=None):
 
 def _given_after_flagfile(arguments):
     """Names of the flags on a command line after the last --flagfile; None without one."""
-    places = [i for i, word in enumerate(arguments) if re.match("--?flagfile", word)]
+    places = _flagfiles(arguments)
+    return _names(arguments[places[-1] + 1 :]) if places else None
+
+
+def _refuse_overridden(arguments):
+    """Raises UserError for a flag before a --flagfile, and not after it, that the file gives another value. (Those by
+    which a list of runs tells its trials apart may stand there: the file's win.)"""
+    places = _flagfiles(arguments)
     if not places:
-        return None
-    names = {word.lstrip("-").partition("=")[0] for word in arguments[places[-1] + 1 :]}
+        return
+    before, after = arguments[: places[-1]], _names(arguments[places[-1] + 1 :])
+    kept = {flag.name for flag in own_flags()} - EXECUTION_FLAGS - _NAMED_OTHERWISE - after
+    for word, following in itertools.zip_longest(before, before[1:], fillvalue=""):
+        (name,), text = _names([word]), word.partition("=")[2] if "=" in word else following
+        if not word.startswith("-") or name not in kept:
+            continue
+        flag = FLAGS[name]
+        if flag.boolean and "=" not in word:
+            text = str(name == word.lstrip("-")).lower()
+        if flag.parser.parse(text) != flag.value:
+            raise UserError(f"{word}: a --flagfile after it has {flag_text(name, flag.value)}; give it after that")
+
+
+def _flagfiles(arguments):
+    """Where on a command line the --flagfile are."""
+    return [i for i, word in enumerate(arguments) if re.match("--?flagfile", word)]
+
+
+def _names(words):
+    """Names of the flags among the words of a command line."""
+    names = {word.lstrip("-").partition("=")[0] for word in words}
     return {name if name in FLAGS else name.removeprefix("no") for name in names}
 
 

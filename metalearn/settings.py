@@ -29,9 +29,16 @@ def flag_text(name, value):
 
 
 def data_name(used):
-    """Name of the data folder of a run's flags, without that of the split in it."""
+    """Name of the data folder of a run's flags, without that of the split in it, and whether of validation tasks."""
     folder = Path(used.get("data_dir") or "")
-    return (folder.parent if re.fullmatch(r"(split|search)-\d+", folder.name) else folder).name
+    name = (folder.parent if re.fullmatch(r"(split|search)-\d+", folder.name) else folder).name
+    return f"{name} (validation)" if is_validation(used) else name
+
+
+def is_validation(used):
+    """Whether a run with these flags is evaluated on tasks out of the training tasks, for a choice of settings."""
+    folder = Path(used.get("data_dir") or "").name
+    return used.get("held_out") == "validation" or bool(re.fullmatch(r"search-\d+", folder))
 
 
 def differing(flags_of_runs):

@@ -25,6 +25,10 @@ from pose_code import paper, pose_learners
 
 FLAGS = flags.FLAGS
 
+_OF_TRAINING = (
+    "label_noise", "distinct_tasks", "init", "optimizer", "clip_norm", "ema_decay", "precision", "num_trials",
+)  # fmt: skip
+
 WIDTHS = (3.0, 10.0, 30.0, 100.0, 300.0)  # grey levels squared
 
 
@@ -44,8 +48,8 @@ def predict(batch, seed, width):
 def main(argv):
     del argv
     begun = time.monotonic()
-    if FLAGS.label_noise != "none" or FLAGS.num_trials > 1:
-        raise UserError("--label_noise, --num_trials: nothing is learned here; leave them out")
+    if given := [f"--{name}" for name in _OF_TRAINING if FLAGS[name].value != FLAGS[name].default]:
+        raise UserError(f"{', '.join(given)}: nothing is learned here; leave it out")
     train, val = pose_learners.load_splits()
     settings = evaluation.flags_settings(stochastic=False)
     with_width = {width: functools.partial(predict, width=width) for width in WIDTHS}

@@ -9,7 +9,7 @@
    own. The released notebook has both for the plain CNP, the second for all.
 
 Command: python cnp.py --flagfile=../presets/sinusoid/released/cnp_weights.cfg --logdir=LOGDIR [--num_trials=5]
-Cost: about a minute for five trials on one core; MR-CNP(W)'s 120,000 iterations take seven.
+Cost: about a minute for five trials on one core; MR-CNP(W)'s 120,000 iterations take 7 to 20.
 Expect (the paper, Table 1; 5 shots / 10 shots): CNP 0.91 / 0.92, MR-CNP(A) 0.10 / 0.09, MR-CNP(W) 0.11 / 0.09.
 """
 

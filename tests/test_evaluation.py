@@ -98,6 +98,23 @@ def test_shuffling_moves_support_labels_but_neither_images_nor_query_labels(spli
         np.testing.assert_array_equal(np.sort(plain.support_y, axis=1), np.sort(shuffled.support_y, axis=1))
 
 
+@pytest.mark.parametrize("batch_size", [1, 4])
+def test_a_single_support_point_gets_the_label_of_another_task_whatever_the_batch(data_dir, batch_size):
+    split = PoseSplit(data_dir / "train_data.pkl", 16, 1, 1, 1)
+    split.labels = np.random.default_rng(0).random(split.labels.shape).astype(np.float32)
+    seen = {False: [], True: []}
+    for shuffle in seen:
+
+        def predict(batch, seed, shuffle=shuffle):
+            seen[shuffle] += list(batch.support_y[:, 0, 0])
+            return tf.zeros(batch.query_y.shape), None
+
+        settings = SETTINGS | {"batch_size": batch_size, "num_draws": 1}
+        evaluate(SQUARED_ERROR, predict, split, **settings, shuffle=shuffle)
+    number = 2 * len(split)  # the rest fills up the last batch
+    np.testing.assert_array_equal(seen[True][:number], np.roll(seen[False][:number], 1))
+
+
 def test_a_learner_that_ignores_its_support_set_does_not_notice_the_shuffling(split):
     split.labels = np.random.default_rng(0).random(split.labels.shape).astype(np.float32)
 

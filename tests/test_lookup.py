@@ -38,8 +38,8 @@ def test_the_width_is_chosen_on_the_training_objects_and_the_result_is_a_row_of_
     assert others.returncode == 0, others.stderr
     (path,) = (tmp_path / "logs").glob("*/result.json")
     assert set(json.loads(path.read_text())["others"]) == {"1_shots", "label_noise_quarters"}
-    for flag in ("--label_noise=uniform", "--num_trials=2"):
+    for flag in ("--label_noise=uniform", "--num_trials=2", "--ema_decay=0.9", "--distinct_tasks", "--init=glorot"):
         refused = run_script("pose_code", "lookup", *flags, flag)
-        assert "nothing is learned here" in error_line(refused)
+        assert f"{flag.partition('=')[0]}: nothing is learned here" in error_line(refused)
     table = run_script("pose_code", "summarize", f"--logdir={tmp_path}/logs")
     assert "| look-up of 6 views |" in table.stdout

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from learners import script
 
+from metalearn.cli import UserError
+
 REPO = Path(__file__).resolve().parents[1]
 METHODS = {"finetune", "maml_vanilla", "maml_bbb", "maml_ib", "np_vanilla", "np_bbb", "np_ib", "np_all_bbb"}
 POSE_PRESETS = [path for preset in ("paper", "small", "quick") for path in (REPO / "presets" / preset).glob("*.cfg")]
@@ -65,3 +67,9 @@ def test_flags_reach_the_learner(path, arguments, expected):
     with script(name, *arguments.split(), package=package) as module:
         learner = module.make_learner()
     assert {name: getattr(learner, name) for name in expected} == expected
+
+
+def test_a_second_draw_that_an_adapted_encoder_has_no_use_for_is_refused():
+    with script("maml_bbb", "--data_dir=/d", "--adapt_encoder", "--theta_per=set") as module:
+        with pytest.raises(UserError, match="--theta_per=set: with --adapt_encoder"):
+            module.make_learner()

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from learners import script
 
+from metalearn.cli import UserError
 from metalearn.run_name import run_name
 
 REPO = Path(__file__).resolve().parents[1]
@@ -45,6 +46,19 @@ def test_the_flags_of_a_run_lead_to_its_folder_and_a_further_change_to_another(m
     own.write_text("--dim_w=10\n--rho_lr=0.002\n--tag=dim_w-10.rho_lr-0.002\n")
     assert name(monkeypatch, f"--flagfile={own}") == f"{UPSTREAM}.dim_w-10.rho_lr-0.002"
     assert name(monkeypatch, f"--flagfile={own}", "--dim_w=12") == f"{UPSTREAM}.dim_w-12.rho_lr-0.002"
+
+
+def test_a_flag_that_a_flagfile_after_it_overrides_is_refused(monkeypatch, tmp_path):
+    own = tmp_path / "flags.cfg"
+    own.write_text(
+        "--dim_w=10\n--rho_lr=0.002\n--nodeterministic\n--n_hidden_units_g=50,50\n--num_threads=2\n--trial=3\n"
+    )
+    for words in (["--dim_w=12"], ["--dim_w", "12"], ["--deterministic"], ["--n_hidden_units_g=50"]):
+        with pytest.raises(UserError, match=f"{words[0]}: a --flagfile after it has --.*; give it after that"):
+            name(monkeypatch, *words, f"--flagfile={own}")
+        assert name(monkeypatch, *words, f"--flagfile={own}", *words).startswith(UPSTREAM)
+    same = "--dim_w=10", "--nodeterministic", "--num_threads=1", "--trial=1", "--beta=0.1"  # which a list may have, too
+    assert name(monkeypatch, PRESET, *same, f"--flagfile={own}").startswith("np_bbb.beta-0.1.")
 
 
 @pytest.mark.parametrize("tag", ["long", "h", "adapted-decay-long", "mine.v2"])

@@ -76,6 +76,23 @@ def test_minutes_of_another_device_are_told_apart(logdir):
     assert cells == {"MR-MAML (W)": "50.0, 7.0 on NVIDIA H200", "MR-CNP (W)": "1.0"}
 
 
+def test_what_the_paper_has_no_number_for_has_none_beside_it(tmp_path):
+    for name, changes in {
+        "its-own": {}, "no-kl": {"beta": 0.0}, "decay": {"decay": 1e-3}, "noise": {"label_noise": "quarters"},
+        "validation": {"data_dir": "/d/cars/search-2"}, "classes": {"held_out": "validation"},
+    }.items():  # fmt: skip
+        used = {"beta": 1e-4, "data_dir": "/d/cars/split-2", "ema_decay": None} | changes
+        write_run(tmp_path / name, "maml_bbb", 1, 3.0, "maml_bbb", **used)
+    runs = results.load_results([tmp_path], paper)
+    numbers = {run["folder"].parent.name: run["paper"] for run in runs}
+    assert numbers.pop("its-own") == (2.26, 0.09) and numbers.pop("no-kl") == (4.63, None)
+    assert set(numbers) == {"decay", "noise", "validation", "classes"} and set(numbers.values()) == {None}
+    assert "Data: cars (validation); run folders: validation;" in results.markdown(runs)
+    write_run(tmp_path / "averaged", "maml_bbb", 1, 3.0, "maml_bbb", ema_decay=0.99)
+    (averaged,) = results.load_results([tmp_path / "averaged"], paper)
+    assert averaged["label"] == "MR-MAML (W), averaged weights"
+
+
 def test_settings_are_in_the_order_of_their_numbers(tmp_path):
     values = ["0", "1e-05", "0.001", "0.01", "1", "10"]
     for value in reversed(values):

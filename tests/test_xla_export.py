@@ -33,7 +33,7 @@ def test_what_comes_back_is_evaluated_and_recorded_as_if_trained_here(tmp_path, 
     assert rate == {"adam_mean/1"} and start["variable/adam_mean/1"] == np.float32(1e-3)
     weights = {f"variable/{name}": start[f"variable/{name}"] + 1.0 for name in about["weights"]}
     metrics = np.arange(4.0)[:, None] + np.zeros(len(about["metrics"]))
-    curve = {"metrics": metrics, "seconds": [1.0, 2.0], "val_error": [8.0, 6.0], "device": "NVIDIA H200"}
+    curve = {"metrics": metrics, "seconds": [1.0, 2.0], "val_error": [8.0, 6.0], "devices": ["NVIDIA H200"]}
     np.savez(run / "trained.npz", **weights, **curve)
     done = xla_export("import", tmp_path, data_dir, "np_vanilla", "--steps_per_call=2", "--summary_every=2")
     assert done.returncode == 0, done.stderr
