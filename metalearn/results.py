@@ -77,7 +77,7 @@ def identify(result, paper):
     noise = "" if (kind := used.get("label_noise") or "none") == "none" else " + label noise"
     noise += " (quarters)" if kind == "quarters" else ""
     other = ", averaged weights" * bool(used.get("ema_decay"))
-    other += ", bfloat16" * (used.get("precision") == "mixed_bfloat16")
+    other += ", bfloat16" * (used.get("precision") == "mixed_bfloat16") + ", validation" * of_validation
     return result | {
         "key": key,
         "label": method.label.format(shots=used.get("update_batch_size")) + noise + other,

@@ -1,7 +1,9 @@
 """The numbers of results/README.md about Figures 2 and 9, the ablation and other settings are those that are kept."""
 
+import collections
 import csv
 import re
+import statistics
 
 from test_readme import README, REPO, RESULTS, assert_files_are_kept
 
@@ -127,14 +129,36 @@ def test_what_both_forms_of_the_released_code_change_is_that_of_the_kept_runs():
 
 
 def test_what_label_noise_changes_is_that_of_the_kept_runs():
+    def offset(run):
+        return run["others"]["label_noise_quarters"]["meta_test_mse"]
+
     runs = results.load_results([REPO / "results/pascal3d/label_noise"], paper)
-    by_noise = {run["flags"]["label_noise"]: run for run in runs}
-    assert set(by_noise) == {"none", "quarters", "uniform"} and all(run["flags"]["ema_decay"] == 0.99 for run in runs)
-    (plain, offset), (plain_too, offset_too) = (
-        (f"{run['test']:.2f}", f"{run['others']['label_noise_quarters']['meta_test_mse']:.2f}")
-        for run in (by_noise["none"], by_noise["quarters"])
-    )
+    assert all(run["flags"]["ema_decay"] == 0.99 for run in runs)
+    validation = {run["flags"]["label_noise"]: run for run in runs if run["label"].endswith(", validation")}
+    assert set(validation) == {"none", "quarters", "uniform"}
+    none, quarters = validation["none"], validation["quarters"]
     text = re.sub(r"\s+", " ", RESULTS)
-    assert f"on plain ones {plain} without noise, which has {offset} on labels with an offset" in text
-    assert f"on these {offset_too} with quarters, which has {plain_too} on plain ones" in text
-    assert f"its training tasks, {by_noise['uniform']['train']:.2f}, after 1,500 iterations" in text
+    assert (
+        f"plain labels have {none['test']:.2f} without noise, which has {offset(none):.2f} on labels with an offset; "
+        f"these have {offset(quarters):.2f} with quarters, which has {quarters['test']:.2f} on plain ones" in text
+    )
+    assert f"its training tasks, {validation['uniform']['train']:.2f}, after 1,500 iterations" in text
+    tested = collections.defaultdict(list)
+    for run in sorted(runs, key=lambda run: run["trial"]):
+        if run not in validation.values():
+            tested[run["flags"]["label_noise"]].append(run)
+    assert set(tested) == {"none", "quarters"}
+    assert all([run["trial"] for run in trials] == [1, 2, 3] for trials in tested.values())
+    for start, errors in (
+        ("plain labels, trained without noise, ", [run["test"] for run in tested["none"]]),
+        ("labels with an offset, trained with quarters, ", [offset(run) for run in tested["quarters"]]),
+    ):
+        mean = results.mean_std(statistics.mean(errors), results.std(errors))
+        assert f"{start}{mean}, by split {{:.2f}}, {{:.2f}} and {{:.2f}}".format(*errors) in text
+    means = (statistics.mean(run["train"] for run in tested[noise]) for noise in ("quarters", "none"))
+    assert "not learned to the end: {:.2f} on them, {:.2f} without noise".format(*means) in text
+    (plain,) = (
+        row for row in results.table(results.load_results([REPO / "results/pascal3d/small"], paper))
+        if row["method"] == "MR-MAML (W)"
+    )  # fmt: skip
+    assert f"MR-MAML (W) without it has {results.mean_std(plain['mean'], plain['std'])} (above)" in text

@@ -87,6 +87,9 @@ def test_what_the_paper_has_no_number_for_has_none_beside_it(tmp_path):
     numbers = {run["folder"].parent.name: run["paper"] for run in runs}
     assert numbers.pop("its-own") == (2.26, 0.09) and numbers.pop("no-kl") == (4.63, None)
     assert set(numbers) == {"decay", "noise", "validation", "classes"} and set(numbers.values()) == {None}
+    assert {run["folder"].parent.name for run in runs if run["label"].endswith("(W), validation")} == {
+        "validation", "classes",
+    }  # fmt: skip
     assert "Data: cars (validation); run folders: validation;" in results.markdown(runs)
     write_run(tmp_path / "averaged", "maml_bbb", 1, 3.0, "maml_bbb", ema_decay=0.99)
     (averaged,) = results.load_results([tmp_path / "averaged"], paper)
