@@ -102,11 +102,12 @@ def take(trainer, run):
         raise UserError(f"{run}: has {len(came['metrics'])} of {trainer.iterations} iterations")
     for name in about["weights"]:
         trainer.trials.variables[name].assign(came[f"variable/{name}"])
-    trial.step, trial.trained_on = 0, []  # a curve of an earlier import goes
+    trial.step = 0  # a curve of an earlier import goes
+    trial.trained_on = list(map(str, came.get("devices", ["an unknown device"])))
     trial.begin()
     every, error = about["summary_every"], trainer.learner.objective.name
     for i, (seconds, val_error) in enumerate(zip(came["seconds"], came["val_error"], strict=True)):
-        trial.advance((i + 1) * every, float(seconds), " and ".join(came.get("devices", ["an unknown device"])))
+        trial.step, trial.seconds = (i + 1) * every, float(seconds)
         means = came["metrics"][i * every : trial.step].mean(axis=0)
         row = {f"metatrain_{name}": float(value) for name, value in zip(about["metrics"], means, strict=True)}
         trial.record(row | {f"metaval_{error}": float(val_error)}, trainer.tags)

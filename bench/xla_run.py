@@ -156,7 +156,9 @@ def train(run, about, start, images, programs, seconds):
     if not times:
         return say(f"{run.name}: nothing done")
     curve = {"metrics": np.concatenate(metrics), "seconds": np.array(times), "val_error": np.array(errors)}
-    curve["devices"] = np.unique([*came.get("devices", []), jax.devices()[0].device_kind])
+    device = jax.devices()[0]
+    name = "CPU" if device.platform == "cpu" else device.device_kind
+    curve["devices"] = np.unique([*came.get("devices", []), name])
     arrays = {f"variable/{name}": np.asarray(value) for name, value in (variables | fixed).items()}
     np.savez(state, **arrays, **curve)
     np.savez(run / "trained.npz", **{f"variable/{n}": arrays[f"variable/{n}"] for n in about["weights"]}, **curve)
@@ -186,7 +188,8 @@ def main(argv):
         query = images[0][objects[:, None], views[:, about["shots"] :]]
         if not np.array_equal(query[..., None], start["first_query_x"]):
             raise ValueError(f"{run}: the first meta-batch is another here: other images, or another NumPy")
-        program = (run / "train.mlir.xz").read_bytes()
+        # What is compiled also turns the labels, or not, before the program has them.
+        program = (run / "train.mlir.xz").read_bytes(), about["label_noise"] == "none"
         if program not in compiled:
             compiled[program] = Programs(run, about, start, images)
             say(f"{run.name}: compiled")

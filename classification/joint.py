@@ -128,8 +128,8 @@ def main(argv):
     del argv
     if FLAGS.strategy:
         raise UserError(f"--strategy={FLAGS.strategy}: the batch norm is over a whole meta-batch; train on one device")
-    if FLAGS.mutually_exclusive or FLAGS.task_sets:
-        raise UserError("--mutually_exclusive, --task_sets: training tells all classes apart at once; leave them out")
+    if given := [f"--{name}" for name in ("mutually_exclusive", "task_sets") if FLAGS[name].value]:
+        raise UserError(f"{', '.join(given)}: training tells all classes apart at once; train without")
     train, val = class_learners.load_tasks(train_type=AllClasses)
     if FLAGS.num_outputs not in (None, len(train.classes.names)):
         raise UserError(f"--num_outputs={FLAGS.num_outputs}: there are {len(train.classes.names)} training classes")

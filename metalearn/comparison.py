@@ -75,7 +75,8 @@ def split_of(trial):
 
 def differences(rows, names, groups):
     """A line for each regularized method and its plain one, of the same data, preset and shots: how far apart they are.
-    A row is compared with those of the other method that have the fewest other settings, and they with it.
+    Of the other method's rows, a row is compared with those whose other settings differ least from its own; a line
+    stays if that holds for either of its two rows.
     rows: of results.table; names: of these; groups: their trials."""
     lines, fewest, cells = [], {}, list(zip(rows, names, groups, strict=True))
     for (plain, plain_name, plain_trials), (regularized, name, trials) in itertools.product(cells, cells):

@@ -65,23 +65,22 @@ def load_results(folders, paper):
 def identify(result, paper):
     """The result with its "key", "label", "paper", "upstream_iterations", "order" among the tables' rows, "baselines"
     (keys that it is compared with), "objective", and its errors "test", "train", "shuffled" whatever their names. A
-    method that the paper's tables do not know has its own name. On validation tasks, without its KL or with label noise
-    or a weight decay it has no number of the paper's tables beside it."""
+    method that the paper's tables do not know has its own name. On validation tasks, with label noise or with
+    --decay it is not "in_paper"; then, or without its KL, no number of the paper's tables is beside it."""
     used, methods, error = result["flags"], list(paper.METHODS), paper.OBJECTIVE.name
     key = paper.key(result["method"], used)
     method = paper.METHODS.get(key, Method(result["method"]))
-    number, of_validation = method.paper, is_validation(used)
-    if used.get("beta") == 0 and key in {regularized for _, regularized in paper.PAIRS}:
-        at_0 = getattr(paper, "FIGURES", {}).get(("beta", key), {}).get(0.0)  # the method's own number has its KL
-        number = at_0 and (at_0, None)
+    of_validation = is_validation(used)
+    without_kl = used.get("beta") == 0 and method.label.startswith(("MR-", "CNP + BbB"))
     noise = "" if (kind := used.get("label_noise") or "none") == "none" else " + label noise"
     noise += " (quarters)" if kind == "quarters" else ""
     other = ", averaged weights" * bool(used.get("ema_decay"))
     other += ", bfloat16" * (used.get("precision") == "mixed_bfloat16") + ", validation" * of_validation
-    return result | {
+    found = result | {
         "key": key,
         "label": method.label.format(shots=used.get("update_batch_size")) + noise + other,
-        "paper": None if noise or of_validation or used.get("decay") else number,
+        "in_paper": not (noise or of_validation or used.get("decay")),
+        "paper": None,
         "upstream_iterations": method.upstream_iterations,
         "order": methods.index(key) if key in methods else len(methods),
         "baselines": {plain for plain, regularized in paper.PAIRS if regularized == key},
@@ -89,11 +88,14 @@ def identify(result, paper):
         "tasks": getattr(paper, "TASKS", "tasks"),
         "extra_columns": getattr(paper, "EXTRA_COLUMNS", ()),
         "before": result.get(f"meta_train_pre_{error}"),
-        "paper_before": None if of_validation else getattr(paper, "BEFORE_ADAPTING", {}).get(key),
+        "paper_before": None,
         "test": result[f"meta_test_{error}"],
         "train": result[f"meta_train_{error}"],
         "shuffled": result[f"shuffled_support_{error}"],
     }
+    if found["in_paper"] and not without_kl:
+        found |= {"paper": method.paper, "paper_before": getattr(paper, "BEFORE_ADAPTING", {}).get(key)}
+    return found
 
 
 def against(results, flag, paper):
@@ -109,7 +111,7 @@ def against(results, flag, paper):
             raise UserError(
                 f"--against={flag}: {result['folder']} has {value!r}; give a flag that is a number in all runs"
             )
-        curve = getattr(paper, "FIGURES", {}).get((flag, result["key"]), {})
+        curve = getattr(paper, "FIGURES", {}).get((flag, result["key"]), {}) if result["in_paper"] else {}
         error = (curve[value], None) if value in curve else None
         placed.append(result | {"paper_curve": curve, "paper": error if curve else result["paper"]})
     return placed
@@ -180,21 +182,20 @@ def table(results):
                 "preset": first["folder"].parent.name,
                 "iterations": iterations,
                 "share_of_upstream": first["upstream_iterations"] and iterations / first["upstream_iterations"],
-                "minutes": statistics.mean(trial["wall_time_s"] for trial in trials) / 60,
-                "minutes_by_device": _minutes_by_device(trials),
+                "minutes": _minutes(trials),
                 "run": name,
             }
         )
     return rows
 
 
-def _minutes_by_device(trials):
-    """Mean minutes of the trials on a CPU, and of those on each other device, as text: 52.8, 7.8 on NVIDIA H200. Of
-    runs that do not say where they were trained, the device of the evaluation."""
+def _minutes(trials):
+    """Mean minutes of training and evaluation of the trials on a CPU, and of those on each other choice of devices, as
+    text: 52.8, 7.8 on NVIDIA H200 and CPU."""
     minutes = collections.defaultdict(list)
     for trial in trials:
-        on = trial.get("trained_on") or [trial.get("versions", {}).get("device", "CPU")]
-        minutes[" and ".join(on)].append(trial["wall_time_s"] / 60)
+        devices = [*trial.get("trained_on", []), trial.get("versions", {}).get("device", "CPU")]
+        minutes[" and ".join(dict.fromkeys(devices))].append(trial["wall_time_s"] / 60)
     means = {on: f"{statistics.mean(values):.1f}" for on, values in minutes.items()}
     return ", ".join(mean + f" on {on}" * (on != "CPU") for on, mean in sorted(means.items()))
 
@@ -277,7 +278,7 @@ def columns(rows, first):
         *((summary.replace("_", " "), number(summary)) for summary in summaries),
         ("trials", trials),
         ("iterations", iterations),
-        ("min", lambda row: row["minutes_by_device"]),
+        ("min", lambda row: row["minutes"]),
     ]  # fmt: skip
 
 

@@ -158,11 +158,10 @@ class RunFolder:
         self.curve = Curve(self.folder / "curve.csv", self.step)
         self.writer = tf.summary.create_file_writer(str(self.folder))
 
-    def advance(self, step, seconds, on=None):
-        """Training has come to iteration `step` after `seconds`, on the device of that name; None: this process's."""
+    def advance(self, step, seconds):
+        """Training has come here to iteration `step`, after `seconds` in all."""
         self.step, self.seconds = step, seconds
-        if (on := on or device()) not in self.trained_on:
-            self.trained_on = [*self.trained_on, on]
+        self.trained_on = list(dict.fromkeys([*self.trained_on, device()]))
 
     def save(self, name, arrays):
         self.writer.flush()

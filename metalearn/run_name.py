@@ -17,6 +17,7 @@ flags.DEFINE_string(
     "end of the run folder's name; unset: the flags given after --flagfile, so that a changed preset is another run",
 )  # fmt: skip
 
+_OF_LISTS = {"trial", "num_trials", "data_dir"}  # with EXECUTION_FLAGS what a list gives before its lines
 # Not in the tag: which trial of a run it is, and what a name says with other words.
 _NAMED_OTHERWISE = {"trial", "num_trials", "data_dir", "train", "num_theta_samples", "regularizer", "weight_decay"}
 
@@ -55,16 +56,18 @@ def _refuse_overridden(arguments):
     if not places:
         return
     before, after = arguments[: places[-1]], _names(arguments[places[-1] + 1 :])
-    kept = {flag.name for flag in own_flags()} - EXECUTION_FLAGS - _NAMED_OTHERWISE - after
+    settings = {flag.name for flag in own_flags()} - (EXECUTION_FLAGS - {"tag"}) - _OF_LISTS - after
+    last = {}  # name -> its last word, and its value
     for word, following in itertools.zip_longest(before, before[1:], fillvalue=""):
-        (name,), text = _names([word]), word.partition("=")[2] if "=" in word else following
-        if not word.startswith("-") or name not in kept:
+        (name,) = _names([word])
+        if not word.startswith("-") or name not in settings:
             continue
-        flag = FLAGS[name]
-        if flag.boolean and "=" not in word:
-            text = str(name == word.lstrip("-")).lower()
-        if flag.parser.parse(text) != flag.value:
-            raise UserError(f"{word}: a --flagfile after it has {flag_text(name, flag.value)}; give it after that")
+        last[name] = word, word.partition("=")[2] if "=" in word else following
+        if FLAGS[name].boolean and "=" not in word:
+            last[name] = word, str(name == word.lstrip("-")).lower()
+    for name, (word, text) in last.items():
+        if FLAGS[name].parser.parse(text) != (value := FLAGS[name].value):
+            raise UserError(f"{word}: a --flagfile after it has {flag_text(name, value)}; give it after that")
 
 
 def _flagfiles(arguments):

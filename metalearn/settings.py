@@ -38,7 +38,8 @@ def data_name(used):
 def is_validation(used):
     """Whether a run with these flags is evaluated on tasks out of the training tasks, for a choice of settings."""
     folder = Path(used.get("data_dir") or "").name
-    return used.get("held_out") == "validation" or bool(re.fullmatch(r"search(-\d+)?", folder))
+    held_out = used.get("held_out") == "validation" or used.get("num_heldout_amplitudes")
+    return bool(held_out or re.fullmatch(r"search(-\d+)?", folder))
 
 
 def differing(flags_of_runs):

@@ -1,7 +1,8 @@
 """Run a list of training commands, some at a time: finished runs are skipped, killed ones resume, failed ones named.
 
 1. A line of standard input is a module and its flags, quoted as for a shell: package.script --beta=1e-3. Flags after
-   a -- of the command line stand before those of every line, so a line's own win.
+   a -- of the command line stand before those of every line, so a line's own win; one that a line's --flagfile gives
+   another value is refused, but for folders and trials.
 2. --jobs of them run side by side and share the cores (--num_threads). Each line they print is marked with its run.
 3. --dry_run prints each command, times some steps of each kind of run here, and estimates the hours; it trains nothing.
 4. --trials=5 runs every line for trials 1 to 5, with {trial} in a flag replaced; --methods=np_bbb,np_ib keeps the lines

@@ -49,7 +49,7 @@ def main(argv):
     del argv
     begun = time.monotonic()
     if given := [f"--{name}" for name in _OF_TRAINING if FLAGS[name].value != FLAGS[name].default]:
-        raise UserError(f"{', '.join(given)}: nothing is learned here; leave it out")
+        raise UserError(f"{', '.join(given)}: nothing is learned here; run without")
     train, val = pose_learners.load_splits()
     settings = evaluation.flags_settings(stochastic=False)
     with_width = {width: functools.partial(predict, width=width) for width in WIDTHS}

@@ -78,7 +78,7 @@ def table_rows(runs):
                 "notebook_tasks_std": results.std(notebook),
                 "paper_mean": row["paper_mean"],
                 "paper_std": row["paper_std"],
-                "minutes": row["minutes"] * row["trials"],
+                "minutes": sum(trial["wall_time_s"] for trial in all_trials) / 60,
             }
         )
     return rows

@@ -133,8 +133,8 @@ def test_taml_s_penalty_is_the_entropy_after_adapting_less_that_before():
     "flags, message",
     [
         (["--strategy=mirrored"], "--strategy=mirrored: the batch norm is over a whole meta-batch"),
-        (["--mutually_exclusive"], "--mutually_exclusive, --task_sets: training tells all classes apart at once"),
-        (["--task_sets"], "--mutually_exclusive, --task_sets: training tells all classes apart at once"),
+        (["--mutually_exclusive"], "--mutually_exclusive: training tells all classes apart at once"),
+        (["--task_sets"], "--task_sets: training tells all classes apart at once"),
         (["--num_outputs=5"], "--num_outputs=5: there are 6 training classes"),
     ],
 )

@@ -139,8 +139,8 @@ def test_what_label_noise_changes_is_that_of_the_kept_runs():
     none, quarters = validation["none"], validation["quarters"]
     text = re.sub(r"\s+", " ", RESULTS)
     assert (
-        f"plain labels have {none['test']:.2f} without noise, which has {offset(none):.2f} on labels with an offset; "
-        f"these have {offset(quarters):.2f} with quarters, which has {quarters['test']:.2f} on plain ones" in text
+        f"without noise has {none['test']:.2f} on plain labels and {offset(none):.2f} on labels with an offset, the one "
+        f"with quarters {quarters['test']:.2f} and {offset(quarters):.2f}" in text
     )
     assert f"its training tasks, {validation['uniform']['train']:.2f}, after 1,500 iterations" in text
     tested = collections.defaultdict(list)

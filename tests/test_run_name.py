@@ -52,12 +52,17 @@ def test_a_flag_that_a_flagfile_after_it_overrides_is_refused(monkeypatch, tmp_p
     own = tmp_path / "flags.cfg"
     own.write_text(
         "--dim_w=10\n--rho_lr=0.002\n--nodeterministic\n--n_hidden_units_g=50,50\n--num_threads=2\n--trial=3\n"
+        "--num_theta_samples=5\n--tag=long\n"
     )
-    for words in (["--dim_w=12"], ["--dim_w", "12"], ["--deterministic"], ["--n_hidden_units_g=50"]):
+    for words in (
+        ["--dim_w=12"], ["--dim_w", "12"], ["--deterministic"], ["--n_hidden_units_g=50"], ["--num_theta_samples=9"],
+        ["--tag=mine"],
+    ):  # fmt: skip
         with pytest.raises(UserError, match=f"{words[0]}: a --flagfile after it has --.*; give it after that"):
             name(monkeypatch, *words, f"--flagfile={own}")
         assert name(monkeypatch, *words, f"--flagfile={own}", *words).startswith(UPSTREAM)
-    same = "--dim_w=10", "--nodeterministic", "--num_threads=1", "--trial=1", "--beta=0.1"  # which a list may have, too
+    same = "--dim_w=9", "--dim_w=10", "--nodeterministic", "--beta=0.1"
+    same += "--num_threads=1", "--trial=1"  # which a list gives
     assert name(monkeypatch, PRESET, *same, f"--flagfile={own}").startswith("np_bbb.beta-0.1.")
 
 

@@ -192,7 +192,10 @@ def test_a_dry_run_goes_to_the_launcher_and_makes_no_table(run):
         assert len(commands) == 1 and " --dry_run" in commands[0], command
 
 
-@pytest.mark.parametrize("command", ["encoder", "label_noise", "search np_ib", "table1", "search_table1", "figure10"])
+@pytest.mark.parametrize(
+    "command",
+    ["encoder", "label_noise", "search np_ib", "table1", "search_table1", "search_table4", "figure10"],
+)
 def test_methods_are_refused_by_a_list_that_trains_all_of_it(command, run):
     failed = run(*command.split(), check=False, METHODS="np_bbb", TRIALS="1")
     name = command.split()[0]

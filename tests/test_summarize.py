@@ -73,7 +73,7 @@ def test_minutes_of_another_device_are_told_apart(logdir):
     cells = dict(
         re.findall(r"^\| (MR-.*?) \|.* \| (.*) \|$", results.markdown(results.load_results([logdir], paper)), re.M)
     )
-    assert cells == {"MR-MAML (W)": "50.0, 7.0 on NVIDIA H200", "MR-CNP (W)": "1.0"}
+    assert cells == {"MR-MAML (W)": "50.0, 7.0 on NVIDIA H200 and CPU", "MR-CNP (W)": "1.0"}
 
 
 def test_what_the_paper_has_no_number_for_has_none_beside_it(tmp_path):
@@ -85,8 +85,11 @@ def test_what_the_paper_has_no_number_for_has_none_beside_it(tmp_path):
         write_run(tmp_path / name, "maml_bbb", 1, 3.0, "maml_bbb", **used)
     runs = results.load_results([tmp_path], paper)
     numbers = {run["folder"].parent.name: run["paper"] for run in runs}
-    assert numbers.pop("its-own") == (2.26, 0.09) and numbers.pop("no-kl") == (4.63, None)
-    assert set(numbers) == {"decay", "noise", "validation", "classes"} and set(numbers.values()) == {None}
+    assert numbers.pop("its-own") == (2.26, 0.09)
+    assert set(numbers) == {"no-kl", "decay", "noise", "validation", "classes"} and set(numbers.values()) == {None}
+    placed = {run["folder"].parent.name: run["paper"] for run in results.against(runs, "beta", paper)}
+    assert (placed.pop("its-own"), placed.pop("no-kl")) == ((2.75, None), (4.63, None))
+    assert set(placed.values()) == {None}
     assert {run["folder"].parent.name for run in runs if run["label"].endswith("(W), validation")} == {
         "validation", "classes",
     }  # fmt: skip

@@ -54,18 +54,34 @@ def test_what_the_other_machine_cannot_do_is_refused(tmp_path, data_dir, flag):
     assert flag.split("=")[0] in error_line(xla_export("export", tmp_path, data_dir, "np_vanilla", flag))
 
 
+def xla_run(tmp_path, data_dir, *runs):
+    splits = [PoseSplit(data_dir / f"{part}_data.pkl", 16, 1, 1, 3) for part in ("train", "val")]
+    names = [name for split in splits for name in split.names]
+    np.savez(tmp_path / "images.npz", images=np.concatenate([split.images for split in splits]), names=names)
+    command = [sys.executable, REPO / "bench/xla_run.py", tmp_path / "images.npz", "1000", *runs]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_runs_of_one_program_have_labels_of_their_own(tmp_path, data_dir):
+    pytest.importorskip("jax")
+    for noise in ("none", "quarters"):
+        done = xla_export("export", tmp_path, data_dir, "np_vanilla", f"--label_noise={noise}")
+        assert done.returncode == 0, done.stderr
+    runs = sorted((tmp_path / "runs").iterdir())
+    assert len({(run / "train.mlir.xz").read_bytes() for run in runs}) == 1
+    xla_run(tmp_path, data_dir, *runs)
+    plain, turned = (np.load(run / "trained.npz") for run in runs)
+    assert (plain["metrics"][:, 0] != turned["metrics"][:, 0]).all() and list(plain["devices"]) == ["CPU"]
+
+
 @pytest.mark.parametrize("script, noise", [("np_bbb", "quarters"), ("maml_vanilla", "none"), ("np_vanilla", "uniform")])
 def test_jax_trains_as_tensorflow_does(tmp_path, data_dir, script, noise):
     pytest.importorskip("jax")
     done = xla_export("export", tmp_path, data_dir, script, f"--label_noise={noise}")
     assert done.returncode == 0, done.stderr
     (run,) = (tmp_path / "runs").iterdir()
-    splits = [PoseSplit(data_dir / f"{part}_data.pkl", 16, 1, 1, 3) for part in ("train", "val")]
-    names = [name for split in splits for name in split.names]
-    np.savez(tmp_path / "images.npz", images=np.concatenate([split.images for split in splits]), names=names)
-    command = [sys.executable, REPO / "bench/xla_run.py", tmp_path / "images.npz", "1000", run]
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    xla_run(tmp_path, data_dir, run)
     form = [f"--label_noise={noise}", *["--inner_loop=vectorized"] * script.startswith("maml")]
     tiny.trained(script, data_dir, tmp_path / "here", "--jit_compile", *form)
     losses = training_losses(tmp_path / "here")
