@@ -38,8 +38,8 @@ def data_name(used):
 def is_validation(used):
     """Whether a run with these flags is evaluated on tasks out of the training tasks, for a choice of settings."""
     folder = Path(used.get("data_dir") or "").name
-    held_out = used.get("held_out") == "validation" or used.get("num_heldout_amplitudes")
-    return bool(held_out or re.fullmatch(r"search(-\d+)?", folder))
+    left_out = any(value for name, value in used.items() if name.startswith("num_heldout_"))
+    return used.get("held_out") == "validation" or left_out or bool(re.fullmatch(r"search(-\d+)?", folder))
 
 
 def differing(flags_of_runs):

@@ -18,7 +18,7 @@ Expect (the paper, Table 2): meta-test MSE 2.26 (0.09), at beta 0.1.
 from absl import flags
 
 from metalearn.bayes_layers import define_posterior_flags
-from metalearn.cli import run_main
+from metalearn.cli import UserError, run_main
 from pose_code import pose_learners
 
 FLAGS = flags.FLAGS
@@ -33,6 +33,10 @@ def define_flags():
 
 
 def make_learner():
+    if FLAGS.adapt_encoder and FLAGS.theta_per == "set":
+        raise UserError(
+            "--theta_per=set: with --adapt_encoder a query set's theta is the support set's, adapted; leave one out"
+        )
     return pose_learners.pose_maml(adapt_encoder=FLAGS.adapt_encoder, bayesian_encoder=True, beta=FLAGS.beta)
 
 

@@ -126,11 +126,7 @@ def other_splits(val):
 
 def pose_maml(*, adapt_encoder, encoder="paper", bayesian_encoder=False, inner_loop=True, **kwargs):
     """Maml on the pose networks with the flags' settings. encoder: a name in image_networks.ENCODERS. kwargs:
-    stochastic_code, beta, kl_on of Maml. Raises UserError for --theta_per=set where the encoder is adapted."""
-    if bayesian_encoder and adapt_encoder and FLAGS.theta_per == "set":
-        raise UserError(
-            "--theta_per=set: with --adapt_encoder a query set's theta is the support set's, adapted; leave one out"
-        )
+    stochastic_code, beta, kl_on of Maml."""
     return image_maml.image_maml(
         objective=paper.OBJECTIVE,
         init_encoder=lambda rng: _init_encoder(rng, bayesian_encoder, kwargs),

@@ -33,7 +33,7 @@ RUN_NAMES = {
 RESULT_KEYS = {
     "method", "trial", "iterations", "meta_test_mse", "meta_test_se", "meta_train_mse", "meta_train_pre_mse", "pre_mse",
     "shuffled_support_mse", "per_object", "median_degrees", "within_30_degrees", "objects", "flags", "data", "script",
-    "command", "versions", "wall_time_s",
+    "command", "versions", "wall_time_s", "trained_on",
 }  # fmt: skip
 
 
