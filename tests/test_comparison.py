@@ -1,9 +1,13 @@
 """Paired differences between methods."""
 
+import re
+
 import numpy as np
 import pytest
+from test_summarize import write_run
 
-from metalearn import comparison
+from metalearn import comparison, results
+from pose_code import paper
 
 
 def trial(split, objects, errors):
@@ -65,3 +69,18 @@ def test_the_same_data_divided_by_another_seed_are_another_split():
 
     assert comparison.paired([tasks(1, 1.0), tasks(2, 3.0)], [tasks(2, 1.0)])[:1] == (2.0,)
     assert comparison.paired([tasks(1, 1.0)], [tasks(2, 1.0)]) is None
+
+
+def test_rows_are_compared_with_those_of_the_same_settings(tmp_path):
+    for init, plain in (("released", 9.0), ("glorot", 8.0)):
+        write_run(tmp_path, f"np_vanilla.init-{init}", 1, plain, "np_vanilla", weight_decay=False, init=init, dim_r=100)
+        write_run(tmp_path, f"np_bbb.init-{init}", 1, plain - 6, "np_bbb", init=init, beta=1e-3, dim_r=200)
+    write_run(tmp_path, "np_bbb.init-keras", 1, 4.0, "np_bbb", init="keras", beta=1e-3, dim_r=200)
+    lines = re.findall(r"\nMR-.*below CNP.*", results.markdown(results.load_results([tmp_path], paper)))
+    told = [re.search(r"init=(\w+).*init=(\w+).*Their --(.*) differ", line).groups() for line in lines]
+    assert sorted(told) == [
+        ("glorot", "glorot", "dim_r"),
+        ("keras", "glorot", "dim_r, --init"),  # no CNP has its settings
+        ("keras", "released", "dim_r, --init"),
+        ("released", "released", "dim_r"),
+    ]

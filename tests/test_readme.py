@@ -53,7 +53,9 @@ def assert_table_is_kept(text, logdir, out, methods=None, paper=paper):
 def assert_files_are_kept(runs, out):
     """`out`.md and .csv are what summarize writes of these runs."""
     with tempfile.TemporaryDirectory() as folder:
-        results.write_table(f"{folder}/table", results.markdown(runs), results.table(runs))
+        table = results.markdown(runs)
+        assert table.count("\n") > 4
+        results.write_table(f"{folder}/table", table, results.table(runs))
         for suffix in (".md", ".csv"):
             assert (REPO / f"{out}{suffix}").read_text() == Path(f"{folder}/table{suffix}").read_text(), out + suffix
 

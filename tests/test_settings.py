@@ -59,3 +59,27 @@ def test_an_adapted_encoder_is_a_row_of_its_own_compared_with_the_same_run_witho
         f"MR-MAML (W) `{beta}` is 1.00 below MR-MAML (W), encoder adapted `{beta}`"
         for beta in ("--beta=0", "--beta=0.0001")
     ]
+
+
+def test_what_the_paper_has_no_number_for_has_none_beside_it(tmp_path):
+    for name, changes in {
+        "its-own": {}, "no-kl": {"beta": 0.0}, "decay": {"decay": 1e-3}, "noise": {"label_noise": "quarters"},
+        "validation": {"data_dir": "/d/cars/search-2"}, "classes": {"held_out": "validation"},
+        "amplitudes": {"num_heldout_amplitudes": 4},
+    }.items():  # fmt: skip
+        used = {"beta": 1e-4, "data_dir": "/d/cars/split-2", "ema_decay": None} | changes
+        write_run(tmp_path / name, "maml_bbb", 1, 3.0, "maml_bbb", **used)
+    runs = results.load_results([tmp_path], paper)
+    numbers = {run["folder"].parent.name: run["paper"] for run in runs}
+    assert numbers.pop("its-own") == (2.26, 0.09)
+    assert set(numbers.values()) == {None} and len(numbers) == 6
+    placed = {run["folder"].parent.name: run["paper"] for run in results.against(runs, "beta", paper)}
+    assert (placed.pop("its-own"), placed.pop("no-kl")) == ((2.75, None), (4.63, None))
+    assert set(placed.values()) == {None}
+    assert {run["folder"].parent.name for run in runs if run["label"].endswith("(W), validation")} == {
+        "validation", "classes", "amplitudes",
+    }  # fmt: skip
+    assert "Data: cars (validation); run folders: validation;" in results.markdown(runs)
+    write_run(tmp_path / "averaged", "maml_bbb", 1, 3.0, "maml_bbb", ema_decay=0.99)
+    (averaged,) = results.load_results([tmp_path / "averaged"], paper)
+    assert averaged["label"] == "MR-MAML (W), averaged weights"

@@ -76,30 +76,6 @@ def test_minutes_of_another_device_are_told_apart(logdir):
     assert cells == {"MR-MAML (W)": "50.0, 7.0 on NVIDIA H200 and CPU", "MR-CNP (W)": "1.0"}
 
 
-def test_what_the_paper_has_no_number_for_has_none_beside_it(tmp_path):
-    for name, changes in {
-        "its-own": {}, "no-kl": {"beta": 0.0}, "decay": {"decay": 1e-3}, "noise": {"label_noise": "quarters"},
-        "validation": {"data_dir": "/d/cars/search-2"}, "classes": {"held_out": "validation"},
-        "amplitudes": {"num_heldout_amplitudes": 4},
-    }.items():  # fmt: skip
-        used = {"beta": 1e-4, "data_dir": "/d/cars/split-2", "ema_decay": None} | changes
-        write_run(tmp_path / name, "maml_bbb", 1, 3.0, "maml_bbb", **used)
-    runs = results.load_results([tmp_path], paper)
-    numbers = {run["folder"].parent.name: run["paper"] for run in runs}
-    assert numbers.pop("its-own") == (2.26, 0.09)
-    assert set(numbers.values()) == {None} and len(numbers) == 6
-    placed = {run["folder"].parent.name: run["paper"] for run in results.against(runs, "beta", paper)}
-    assert (placed.pop("its-own"), placed.pop("no-kl")) == ((2.75, None), (4.63, None))
-    assert set(placed.values()) == {None}
-    assert {run["folder"].parent.name for run in runs if run["label"].endswith("(W), validation")} == {
-        "validation", "classes", "amplitudes",
-    }  # fmt: skip
-    assert "Data: cars (validation); run folders: validation;" in results.markdown(runs)
-    write_run(tmp_path / "averaged", "maml_bbb", 1, 3.0, "maml_bbb", ema_decay=0.99)
-    (averaged,) = results.load_results([tmp_path / "averaged"], paper)
-    assert averaged["label"] == "MR-MAML (W), averaged weights"
-
-
 def test_settings_are_in_the_order_of_their_numbers(tmp_path):
     values = ["0", "1e-05", "0.001", "0.01", "1", "10"]
     for value in reversed(values):
@@ -120,21 +96,6 @@ def test_a_plain_and_a_regularized_row_are_compared_object_by_object(logdir):
     text = results.markdown(results.load_results([logdir], paper))
     # objects: 9 and 11 of the CNP, 3 and 5 of MR-CNP(W), means over two trials each
     assert "\nMR-CNP (W) is 6.00 below CNP: 95 % interval 6.00 to 6.00 over 2 objects." in text
-
-
-def test_rows_are_compared_with_those_of_the_same_settings(tmp_path):
-    for init, plain in (("released", 9.0), ("glorot", 8.0)):
-        write_run(tmp_path, f"np_vanilla.init-{init}", 1, plain, "np_vanilla", weight_decay=False, init=init, dim_r=100)
-        write_run(tmp_path, f"np_bbb.init-{init}", 1, plain - 6, "np_bbb", init=init, beta=1e-3, dim_r=200)
-    write_run(tmp_path, "np_bbb.init-keras", 1, 4.0, "np_bbb", init="keras", beta=1e-3, dim_r=200)
-    lines = re.findall(r"\nMR-.*below CNP.*", results.markdown(results.load_results([tmp_path], paper)))
-    told = [re.search(r"init=(\w+).*init=(\w+).*Their --(.*) differ", line).groups() for line in lines]
-    assert sorted(told) == [
-        ("glorot", "glorot", "dim_r"),
-        ("keras", "glorot", "dim_r, --init"),  # no CNP has its settings
-        ("keras", "released", "dim_r, --init"),
-        ("released", "released", "dim_r"),
-    ]
 
 
 def test_a_regularized_row_that_is_worse_is_above_the_plain_one_with_its_interval_in_order(tmp_path):
