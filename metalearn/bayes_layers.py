@@ -55,11 +55,13 @@ class Weights(NamedTuple):
         """The part of `kl` that is sigma's, constant where rho does not learn: sum of (sigma^2 - 1) / 2 - log sigma."""
         total = tf.constant(0.0)
         for rho in self.rho.values():
-            sigma = tf.nn.softplus(rho)
-            # log softplus(rho) loses all digits for rho << 0, where softplus(rho) = exp(rho) and its log is rho.
-            log_sigma = tf.where(rho < -15.0, rho, tf.math.log(tf.maximum(sigma, 1e-30)))
-            total += tf.reduce_sum(0.5 * (sigma**2 - 1.0) - log_sigma)
+            total += tf.reduce_sum(0.5 * (tf.nn.softplus(rho) ** 2 - 1.0) - _log_softplus(rho))
         return total
+
+
+def _log_softplus(x):
+    """Also for x << 0, where softplus(x) = exp(x) loses all digits, and below -104 is 0."""
+    return tf.where(x < -15.0, x, tf.math.log(tf.nn.softplus(tf.maximum(x, -15.0))))
 
 
 def point_weights(initial):
@@ -95,9 +97,9 @@ def kl_sigma(weights):
     return {"kl_sigma": tf.add_n(parts)} if parts else {}
 
 
-def gaussian_kl(mean, scale):
-    """KL(N(mean, scale^2) || N(0, 1)) summed over the last axis, in nats. mean, scale: [..., dim] -> [...]."""
-    return tf.reduce_sum(0.5 * (scale**2 + mean**2 - 1.0) - tf.math.log(scale), axis=-1)
+def gaussian_kl(mean, rho):
+    """KL(N(mean, softplus(rho)^2) || N(0, 1)) summed over the last axis, in nats. mean, rho: [..., dim] -> [...]."""
+    return tf.reduce_sum(0.5 * (tf.nn.softplus(rho) ** 2 + mean**2 - 1.0) - _log_softplus(rho), axis=-1)
 
 
 def task_noise(shape, seed):
@@ -157,7 +159,7 @@ def draw_code(encode, thetas, support_x, query_x, seed, stochastic_code, kl_on, 
     """Code of both sets of a meta-batch, in one call of the encoder if they have one theta.
 
     Args:
-      encode: (weights, x [n, ...]) -> code [n, dim], or [n, 2 dim] = (mean, untransformed scale) if `stochastic_code`.
+      encode: (weights, x [n, ...]) -> code [n, dim], or [n, 2 dim] = (mean, rho) if `stochastic_code`.
       thetas: of `draw_thetas`.
       support_x, query_x: [tasks, K, ...] and [tasks, n, ...].
       seed: int tensor [2], for the noise.
@@ -180,9 +182,8 @@ def draw_code(encode, thetas, support_x, query_x, seed, stochastic_code, kl_on, 
         code = tf.concat([codes(theta, support_x), codes(query_theta, query_x)], axis=1)
     kl = tf.constant(0.0)
     if stochastic_code:
-        mean, untransformed_scale = tf.split(code, 2, axis=-1)
-        scale = tf.nn.softplus(untransformed_scale)
-        code = mean if mean_code else mean + scale * task_noise(mean.shape, seed)
+        mean, rho = tf.split(code, 2, axis=-1)
+        code = mean if mean_code else mean + tf.nn.softplus(rho) * task_noise(mean.shape, seed)
         regularized = slice(num_support, None) if kl_on == "query" else slice(num_support)
-        kl = tf.reduce_mean(gaussian_kl(mean[:, regularized], scale[:, regularized]))
+        kl = tf.reduce_mean(gaussian_kl(mean[:, regularized], rho[:, regularized]))
     return code[:, :num_support], code[:, num_support:], kl

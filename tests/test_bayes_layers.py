@@ -140,8 +140,17 @@ def test_code_kl_is_on_the_query_points_or_on_the_context_points():
     support, query = tf.ones([1, 3, 1]), -tf.ones([1, 2, 1])
     for kl_on, mean in (("query", -2.0), ("context", 2.0)):
         _, _, kl = draw_code(encode, (theta, theta), support, query, SEED, True, kl_on)
-        expected = gaussian_kl(tf.constant([mean]), tf.nn.softplus(tf.constant([mean])))
+        expected = gaussian_kl(tf.constant([mean]), tf.constant([mean]))
         np.testing.assert_allclose(kl, expected, rtol=1e-5)
+
+
+def test_code_kl_and_its_gradient_are_finite_where_the_scale_underflows():
+    mean, rho = tf.constant([[0.5, 0.5, 0.0]]), tf.constant([[-90.0, -200.0, 0.5413249]])  # the last: N(0, 1)
+    with tf.GradientTape() as tape:
+        tape.watch(rho)
+        kl = gaussian_kl(mean, rho)
+    np.testing.assert_allclose(kl, [90.0 + 200.0 - 0.75], rtol=1e-6)
+    np.testing.assert_allclose(tape.gradient(kl, rho), [[-1.0, -1.0, 0.0]], atol=1e-5)
 
 
 def test_deterministic_code_passes_through_in_its_place():
