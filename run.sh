@@ -32,7 +32,7 @@ EOT
   done
   cat <<'EOT'
 
-They train a list of runs and take
+Those that train a list of runs take
   --dry_run       print every command and the estimated hours on this machine, train nothing
   --slurm --slurm_parameters=slurm_partition=gpu,gpus_per_node=1   submit the list as one job array and wait for it
 
@@ -93,6 +93,8 @@ data() {  # FLAGS of data_gen...
     return
   fi
   [[ -z $CAD_DIR || -d $CAD_DIR ]] || die "CAD_DIR=$CAD_DIR: no such folder; give the folder that holds CLASS/OBJECT.off"
+  [[ -d $DATA_DIR/rotate || ! -d $DATA_DIR/rotate_resize ]] ||
+    die "$DATA_DIR/rotate_resize: its rotate/, of which it would be made anew, is gone; run data_gen.py on it, or move it away"
   opengl
   mkdir -p "$DATA_DIR"
   local cad_dir=$CAD_DIR
@@ -104,11 +106,8 @@ data() {  # FLAGS of data_gen...
   say "Rendering 100 views of each model, 1 to 3 minutes on two cores"
   $PY -m pose_data.mujoco_render --CAD_dir="$cad_dir" --data_dir="$DATA_DIR" --contact_sheet="$DATA_DIR/contact_sheet.png"
   say "Resizing to 128x128 grey, half a minute"
-  if [[ ! -d $DATA_DIR/rotate_resize ]]; then  # whole or not at all: a copy cut short would hold broken images
-    rm -rf "$DATA_DIR/rotate_copy"
-    cp -r "$DATA_DIR/rotate" "$DATA_DIR/rotate_copy"
-    mv "$DATA_DIR/rotate_copy" "$DATA_DIR/rotate_resize"
-  fi
+  rm -rf "$DATA_DIR/rotate_resize"  # of an earlier call: cut short, or from before a model was added or replaced
+  cp -r "$DATA_DIR/rotate" "$DATA_DIR/rotate_resize"
   $PY -m pose_data.resize_images --data_dir="$DATA_DIR/rotate_resize"
   say "Pickling"
   $PY -m pose_data.data_gen --data_dir="$DATA_DIR/rotate_resize" --out_dir="$DATA_DIR" "$@"
@@ -117,7 +116,7 @@ data() {  # FLAGS of data_gen...
 command=${1:-quick}
 [[ $# == 0 ]] || shift
 case $command in
-  setup) setup && opengl ;;
+  setup) no_flags setup "$@" && setup && opengl ;;
   data) data "$@" ;;
   train)
     [[ $# -gt 0 && " $ALL_METHODS " == *" $1 "* ]] || die "train: give one of $ALL_METHODS"
@@ -133,7 +132,7 @@ case $command in
     .venv/bin/ruff format --check .
     $PY -m pytest -q -n auto --dist worksteal "$@"
     ;;
-  clean) rm -rf "$WORK_DIR" ;;
+  clean) no_flags clean "$@" && rm -rf "$WORK_DIR" ;;
   help | -h | --help) usage ;;
   *)
     [[ $command != env && -f experiments/$command.sh ]] || { usage >&2; die "no sub-command $command"; }

@@ -7,7 +7,6 @@ Cost: at the defaults about eight minutes on two cores. Without --CAD_dir the em
 """
 
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -17,7 +16,7 @@ from absl import flags
 
 from bench import report
 from bench.render import embedded_models
-from metalearn.cli import UserError, run_main
+from metalearn.cli import run_main
 from pose_data import mujoco_render
 
 FLAGS = flags.FLAGS
@@ -45,9 +44,7 @@ def run_stages(cad_dir, models, num_objects, folder):
             shutil.copytree(folder / "rotate", folder / "rotate_resize")
         else:
             command = [sys.executable, "-m", f"pose_data.{script}", *(f"--{k}={v}" for k, v in script_flags.items())]
-            done = subprocess.run(command, capture_output=True, text=True)
-            if done.returncode:
-                raise UserError(f"{script} failed: {done.stderr.strip().splitlines()[-1]}")
+            report.output_of(command)
         row[stage] = time.monotonic() - begun
     row["total"] = sum(row[stage] for stage in stages if stage != "shards")
     return row

@@ -7,7 +7,6 @@ Cost: a minute. Without --CAD_dir the embedded models.
 """
 
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -25,7 +24,7 @@ FLAGS = flags.FLAGS
 def embedded_models(folder):
     """Make the embedded models in `folder`/CAD and return that folder."""
     command = [sys.executable, "-m", "pose_data.cad_models", f"--out_dir={folder}/CAD"]
-    subprocess.run(command, check=True, capture_output=True)
+    report.output_of(command)
     return Path(folder) / "CAD"
 
 

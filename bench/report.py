@@ -4,6 +4,8 @@ Command: python -m bench.report results/bench/*.json
 """
 
 import json
+import shlex
+import subprocess
 import sys
 from pathlib import Path
 
@@ -38,6 +40,16 @@ TABLES = {
         "shards": ("shards", "{:.1f}"), "total": ("all, with pickles", "{:.1f}"),
     },
 }  # fmt: skip
+
+
+def output_of(command):
+    """What a child process prints; command: argv from the interpreter on. Raises UserError with its last line if it
+    fails."""
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or [f"ended with status {done.returncode}"])[-1]
+        raise UserError(f"{shlex.join(command[1:])[:100]}: {last.removeprefix('error: ')}")
+    return done.stdout
 
 
 def machine():

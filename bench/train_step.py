@@ -15,7 +15,6 @@ Cost: at the default settings on two cores about half an hour; noise in place of
 import json
 import resource
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -123,14 +122,11 @@ def measure_apart(script, script_flags, plain=True, data_flags=()):
     print(f"{script} {' '.join([*script_flags, *data_flags])} ...", file=sys.stderr, flush=True)
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "pose_data.create_fake_data", f"--out_dir={folder}", *data_flags]
-        subprocess.run(command, check=True, capture_output=True)
+        report.output_of(command)
         code = f"print(t.json.dumps(t.measure({script!r}, {FLAGS.seconds}, {plain})))"
         command = [sys.executable, "-c", f"from bench import train_step as t; {code}"]
         command += [f"--data_dir={folder}", f"--logdir={folder}", *script_flags]
-        done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        raise UserError(f"{script} failed: {done.stderr.strip().splitlines()[-1]}")
-    return json.loads(done.stdout.splitlines()[-1])
+        return json.loads(report.output_of(command).splitlines()[-1])
 
 
 def define_flags():

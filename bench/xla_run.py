@@ -75,7 +75,7 @@ class Programs:
             """Images, labels and draws of the meta-batches of that shape, and these meta-batches."""
             part = len(shape) == 1
             data = shape_of(images[part]), shape_of(start[f"{PARTS[part]}_labels"])
-            data += *shapes_of(shape, np.uint8, (), (2 * shots,)), *shapes_of(shape, np.float32, ())
+            data += *shapes_of(shape, np.uint16, (), (2 * shots,)), *shapes_of(shape, np.float32, ())
             return data, jax.eval_shape(batch_of, *data)
 
         variables = {name: shape_of(start[f"variable/{name}"]) for name in variables_of(about)}
@@ -115,7 +115,7 @@ def draw(about, start, part, step):
     noise, turns = about["label_noise"] if part == "train" else "none", np.zeros(about["tasks"])
     if noise != "none":
         turns = rng.random(len(turns)) if noise == "uniform" else rng.integers(4, size=len(turns)) / 4
-    return np.array(objects, np.uint8), views.astype(np.uint8), (turns * about["label_scale"]).astype(np.float32)
+    return np.array(objects, np.uint16), views.astype(np.uint16), (turns * about["label_scale"]).astype(np.float32)
 
 
 def train(run, about, start, images, programs, seconds):

@@ -5,12 +5,12 @@ images: uint8 [classes, images per class, side, side, channels]; names: text [cl
 """
 
 import hashlib
-import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from metalearn.checkpoints import read_arrays
 from metalearn.cli import UserError
 from metalearn.files import atomic_path
 
@@ -51,12 +51,12 @@ def save(path, images, names, split=None):
 def load(path):
     """`Classes` of a file. Raises UserError with its name if it is missing, damaged or not a class file."""
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            classes = Classes(*(stored[name] for name in Classes._fields))
+        classes = read_arrays(
+            path, lambda stored: Classes(*(stored[name] for name in Classes._fields)),
+            "not a file of classes, or damaged", _MAKE,
+        )  # fmt: skip
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; {_MAKE}") from None
-    except (ValueError, KeyError, TypeError, EOFError, OSError, zipfile.BadZipFile, NotImplementedError) as error:
-        raise UserError(f"{path}: not a file of classes, or damaged ({error!r}); {_MAKE}") from None
     images, names, split = classes
     if images.dtype != np.uint8 or images.ndim != 5 or images.shape[2] != images.shape[3] or 0 in images.shape:
         raise UserError(

@@ -21,7 +21,7 @@ from absl import flags
 
 from classification import class_learners, paper
 from classification.tasks import ClassTasks
-from metalearn import image_networks
+from metalearn import image_networks, layers
 from metalearn.bayes_layers import point_weights
 from metalearn.cli import UserError, run_main
 from metalearn.maml import adapt
@@ -91,7 +91,7 @@ class Joint:
         return self.features_of_code(weights, image_networks.image_encoder(weights, x))
 
     def _logits(self, weights, x):
-        return tf.linalg.matmul(self._features(weights, x), weights["head_out/kernel"]) + weights["head_out/bias"]
+        return layers.dense(weights, "head_out", self._features(weights, x))
 
     def _finetune(self, adapted, offsets, num_updates, task):
         support_x, support_y, query_x = task

@@ -7,7 +7,7 @@ DATA=${DATA:-fonts}               # of table4 and figure10: fonts, omniglot, min
 SOURCE_DIR=${SOURCE_DIR:-}        # the archives of Omniglot, or MiniImagenet's images; empty: Omniglot is downloaded
 GIVEN_PRESET=${PRESET:-}          # table4 and figure10 have a default of their own
 PRESET=${PRESET:-paper}           # a folder of presets/: paper, for a GPU; small, for hours of CPU cores
-TRIALS=${TRIALS:-}                # trials of each row; empty: 5 (1 for quick and encoder)
+TRIALS=${TRIALS:-}                # trials of each row; empty: the list's own, 1 to 5
 SPLITS=${SPLITS:-trial}           # trial: trial t trains on split t of the objects (data_gen --seed=t); fixed: all on one
 JOBS=${JOBS:-$(nproc)}            # runs side by side, which share the cores; with one GPU: 1
 METHODS=${METHODS:-}              # what a table or figure trains, such as "np_bbb maml_bbb"; empty: all that it lists
@@ -70,8 +70,15 @@ splits() {  # NAME FLAGS of data_gen...: the data, and DATA_DIR/NAME-t for each 
   done
 }
 
-sweep() {  # FLAGS...: the lines on standard input, JOBS at a time
-  $PY -m metalearn.sweep --jobs="$JOBS" ${METHODS:+--methods="${METHODS// /,}"} "$@"
+no_flags() {  # NAME FLAGS...: refuse FLAGS, which would be ignored
+  [[ $# == 1 ]] || die "$1 takes no flags; leave out ${*:2}"
+}
+
+sweep() {  # FLAGS...: the lines on standard input, JOBS at a time. Interrupted: ends run.sh. Not in a pipe: it sets `failed`
+  local status=0
+  $PY -m metalearn.sweep --jobs="$JOBS" ${METHODS:+--methods="${METHODS// /,}"} "$@" || status=$?
+  ((status < 128)) || exit "$status"
+  ((status == 0)) || failed=1
 }
 
 logs() {  # where the runs of the lists are; those on one split are apart
@@ -117,7 +124,7 @@ grid() {  # NAME FLAG "VALUE..." METHOD...: lines for every value; a value of th
 train_list() {  # NAME FLAGS...: train the list on standard input, each line once per trial
   splits split </dev/null  # standard input is the list
   say "$1, preset $PRESET, $TRIALS trials, $JOBS runs at a time"
-  pose_sweep "${@:2}" || failed=1
+  pose_sweep "${@:2}"
 }
 
 table() {  # NAME KEYS FLAGS...: train the list on standard input and write its table

@@ -5,10 +5,14 @@ opengl
 models=() flags=() to=
 for word in "$@"; do
   case $word in
-    --out=* | --support=* | --query=*)  # a relative path starts where the command was given
+    --out=* | --support=* | --query=* | --run=*)  # a relative path starts where the command was given
       word=${word%%=*}=$(cd "$from" && realpath -m -- "${word#*=}")
       flags+=("$word")
       [[ $word != --out=* ]] || to=${word#*=}
+      ;;
+    --CAD=*)
+      IFS=, read -ra named <<<"${word#*=}"
+      for model in "${named[@]}"; do models+=("$(cd "$from" && realpath -m -- "$model")"); done
       ;;
     --*) flags+=("$word") ;;
     *) models+=("$(cd "$from" && realpath -m -- "$word")") ;;

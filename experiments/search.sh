@@ -12,9 +12,11 @@ splits search --num_test_objects=15 --num_val_objects=12
 [[ $row != np_vanilla && $row != finetune && $row != *--noweight_decay* ]] || betas=
 LOG_DIR=$LOG_DIR/search/${row// /}
 say "search $row, preset $PRESET: learning rates $RATES${betas:+, beta $betas}; $TRIALS trials each"
-for rate in $RATES; do
-  for beta in ${betas:-""}; do
-    echo "pose_code.$method --flagfile=$P/$method.cfg ${row#"$method"} --$rate_flag=$rate ${beta:+--beta=$beta}"
+pose_sweep "$@" < <(
+  for rate in $RATES; do
+    for beta in ${betas:-""}; do
+      echo "pose_code.$method --flagfile=$P/$method.cfg ${row#"$method"} --$rate_flag=$rate ${beta:+--beta=$beta}"
+    done
   done
-done | pose_sweep "$@" || failed=1
+)
 dry "$@" || $PY -m pose_code.summarize --logdir="$(logs)" --best

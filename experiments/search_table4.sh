@@ -6,5 +6,5 @@ classes
 TRIALS=${TRIALS:-1}
 logs=$CLASS_DIR/logs/search
 line="classification.maml --flagfile=$P/maml_weights.cfg --held_out=validation --num_test_tasks=200"
-class_sweep "$logs" "$@" < <(sed "/^#/d; s|^|$line |" classification/search.txt) || failed=1
+class_sweep "$logs" "$@" < <(sed "/^#/d; s|^|$line |" classification/search.txt)
 dry "$@" || $PY -m classification.summarize --logdir="$logs" --best

@@ -1,5 +1,6 @@
 # End to end with every script and tiny numbers, a test of an installation
 # Cost: under 5 minutes.
+no_flags smoke "$@"
 setup
 mkdir -p "$WORK_DIR"
 DATA_DIR=$(mktemp -d "$WORK_DIR/smoke.XXXXXX")

@@ -7,7 +7,7 @@ setup
 say "Table 1: the released protocol and the text's, six methods, 5 and 10 shots, ${TRIALS:=5} trials each"
 R="presets/sinusoid/released" to_r=$(quoted "--logdir=$SINUSOID_DIR/released")
 T="presets/sinusoid/text" to_t=$(quoted "--logdir=$SINUSOID_DIR/text")
-sweep "$@" -- --num_trials="$TRIALS" <<RUNS || failed=1
+sweep "$@" -- --num_trials="$TRIALS" <<RUNS
 sinusoid.cnp  --flagfile=$R/cnp_weights.cfg        $to_r
 sinusoid.cnp  --flagfile=$T/cnp_weights.cfg        $to_t --update_batch_size=10
 sinusoid.cnp  --flagfile=$T/cnp_weights.cfg        $to_t --update_batch_size=5

@@ -8,6 +8,9 @@ TRIALS=${TRIALS:-1}
 default_shots="1 5"
 [[ $PRESET != quick ]] || default_shots=1
 logs=$CLASS_DIR/logs/$PRESET
+for method in $METHODS; do
+  [[ -f $P/$method.cfg ]] || die "METHODS: $P has no $method; give some of $(basename -s .cfg "$P"/*.cfg | xargs)"
+done
 say "Tables 4 and 5 on $DATA, preset $PRESET, $TRIALS trials, $JOBS runs at a time"
 class_sweep "$logs" "$@" < <(
   for shots in ${SHOTS:-$default_shots}; do
@@ -19,7 +22,7 @@ class_sweep "$logs" "$@" < <(
       echo "$line"
     done
   done
-) || failed=1
+)
 to=$CLASS_DIR/tables/table4-$PRESET
 dry "$@" || $PY -m classification.summarize --logdir="$logs" --out="$to" --bars="$to.png" --figure="$to-curves.png" \
   --html="$to.html"

@@ -1,8 +1,6 @@
 """One checkpoint is one .npz file: every array by name, plus a JSON note (method, flags, iteration, seconds)."""
 
-import io
 import json
-from pathlib import Path
 
 import numpy as np
 
@@ -35,9 +33,15 @@ def load(path, shapes=None, partial=False):
 
 
 def _read(path, what):
-    data = Path(path).read_bytes()
-    try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            return what(arrays)
-    except Exception as error:  # NumPy's and zipfile's readers raise nearly anything on a damaged file
-        raise UserError(f"{path}: damaged checkpoint ({error!r}); delete it to start again") from error
+    return read_arrays(path, what, "damaged checkpoint", "delete it to start again")
+
+
+def read_arrays(path, what, wrong, remedy):
+    """what(arrays) of an .npz file. Raises UserError, "PATH: `wrong` (...); `remedy`", if it is damaged or another kind
+    of file, OSError if it cannot be opened."""
+    with open(path, "rb") as file:
+        try:
+            with np.load(file, allow_pickle=False) as arrays:
+                return what(arrays)
+        except Exception as error:  # NumPy's and zipfile's readers raise nearly anything on a damaged file
+            raise UserError(f"{path}: {wrong} ({error!r}); {remedy}") from error

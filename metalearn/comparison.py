@@ -10,6 +10,7 @@ import numpy as np
 from metalearn.settings import differing
 
 _DRAWS = 10_000
+_NUMBERS = 2**22  # at once in memory: of 20,000 tasks, all draws would take gigabytes
 # In which methods differ as such: what regularizes, and how long and how fast each trains.
 _OF_METHODS = {
     "beta", "decay", "weight_decay", "regularizer", "adapt_encoder", "num_theta_samples", "update_lr", "meta_lr",
@@ -48,8 +49,11 @@ def paired(one, other):
     if not by_object:
         return None
     sums, counts = (np.array([function(values) for values in by_object.values()]) for function in (sum, len))
-    drawn = np.random.default_rng(0).integers(len(sums), size=(_DRAWS, len(sums)))
-    low, high = np.percentile(sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1), (2.5, 97.5))
+    rng, at_once, drawn = np.random.default_rng(0), max(1, _NUMBERS // len(sums)), []
+    for first in range(0, _DRAWS, at_once):
+        rows = rng.integers(len(sums), size=(min(at_once, _DRAWS - first), len(sums)))
+        drawn.append(sums[rows].sum(axis=1) / counts[rows].sum(axis=1))
+    low, high = np.percentile(np.concatenate(drawn), (2.5, 97.5))
     means = tuple(float(np.mean(differences)) for differences in by_split.values())
     return Difference(float(sums.sum() / counts.sum()), float(low), float(high), len(sums), means)
 
@@ -89,8 +93,8 @@ def differences(rows, names, groups):
         if first[0]["method"] == first[1]["method"] and len(differ) > 1:
             continue  # runs of one script are compared where one flag tells them apart
         found = paired(plain_trials, trials)
-        if found is None or not math.isfinite(found.mean):
-            continue
+        if found is None or found.objects == 1 or not math.isfinite(found.mean):
+            continue  # one object has no interval
         others = [flag for flag in differ if flag not in _OF_METHODS]
         line = _sentence(name, plain_name, found, trials[0]["tasks"], max(plain["splits"], regularized["splits"]))
         line += f" Their --{', --'.join(others)} differ, too." if others else ""

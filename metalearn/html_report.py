@@ -4,14 +4,13 @@ import base64
 import html
 import io
 import re
-import zipfile
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from metalearn import figures, results
-from metalearn.cli import UserError
+from metalearn.checkpoints import read_arrays
 from metalearn.files import atomic_path
 from metalearn.settings import flag_text
 
@@ -105,12 +104,12 @@ def _plot(figure, alt):
 
 def load_examples(path):
     """The arrays of a run's examples.npz, dict name -> array. Raises UserError if it is damaged."""
-    try:
-        with np.load(path) as stored:
-            arrays = {name.replace("target", "query"): stored[name] for name in stored.files}  # its name in older runs
+
+    def read(stored):
+        arrays = {name.replace("target", "query"): stored[name] for name in stored.files}  # its name in older runs
         return {name: arrays[name] for name in ("query_x", "query_y", "prediction")} | arrays
-    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as e:
-        raise UserError(f"{path}: damaged ({e}); delete it, or evaluate the run again with --train=False") from None
+
+    return read_arrays(path, read, "damaged", "delete it, or evaluate the run again with --train=False")
 
 
 def _examples(result, draw):

@@ -34,7 +34,7 @@ def keep(results, folder):
 def without_machine(result):
     """The result with every absolute path in its flags and commands cut to its end, which still tells data sets, splits
     and scripts apart."""
-    used = {name: _end_of(value) if isinstance(value, str) else value for name, value in result["flags"].items()}
+    used = {name: _ends_of(value) for name, value in result["flags"].items()}
     commands = {name: _cut_command(result.get(name, "")) for name in ("command", "evaluated_with") if name in result}
     return result | {"flags": used} | commands
 
@@ -43,8 +43,15 @@ def _cut_command(command):
     words = []
     for word in shlex.split(command):
         name, equals, value = word.rpartition("=") if word.startswith("--") else ("", "", word)
-        words.append(name + equals + _end_of(value))
+        words.append(name + equals + _ends_of(value))
     return shlex.join(words)
+
+
+def _ends_of(value):
+    """`_end_of` of a flag's value, of each part of a list; other types as they are."""
+    if isinstance(value, list):
+        return [_ends_of(part) for part in value]
+    return ",".join(map(_end_of, value.split(","))) if isinstance(value, str) else value
 
 
 def _end_of(text):

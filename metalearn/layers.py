@@ -103,7 +103,7 @@ def standardize(x, axes, second_order=True):
     def op(x):
         mean = tf.reduce_mean(x, axes, keepdims=True)
         variance = tf.reduce_mean(tf.square(x), axes, keepdims=True) - tf.square(mean)
-        factor = tf.math.rsqrt(variance + BATCH_NORM_EPSILON)
+        factor = tf.math.rsqrt(tf.maximum(variance, 0.0) + BATCH_NORM_EPSILON)  # rounding may leave it below 0
         y = x * factor - mean * factor
 
         def gradient(dy):

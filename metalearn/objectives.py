@@ -3,6 +3,7 @@
 A domain's paper.py has its OBJECTIVE; learners, evaluation, tables and figures take it from there.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
@@ -76,7 +77,8 @@ def log_mean_probability(predictions):
     """Of a list of logits [..., N] the logarithm of their mean probabilities: logits of their mixture."""
     import tensorflow as tf
 
-    return tf.math.log(mean([tf.nn.softmax(logits) for logits in predictions]) + 1e-30)
+    log_probabilities = tf.stack([tf.nn.log_softmax(logits) for logits in predictions])
+    return tf.reduce_logsumexp(log_probabilities, axis=0) - math.log(len(predictions))
 
 
 def _classified(predictions, labels):

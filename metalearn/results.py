@@ -47,8 +47,8 @@ def load_results(folders, paper):
             seen.add(path.resolve())
             try:
                 result = identify(json.loads(path.read_text()) | {"folder": path.parent}, paper)
-                result["iterations"]
-            except (ValueError, KeyError, TypeError) as e:
+                result["iterations"], result["wall_time_s"]
+            except (ValueError, LookupError, TypeError, AttributeError) as e:
                 raise UserError(f"{path}: no result with a meta_test_{error} ({e!r}); {_WAY_OUT}") from None
             results.append(result)
     if not results:

@@ -119,7 +119,7 @@ class RunFolder:
         try:
             written = json.loads(result.read_text(encoding="utf-8"))
             before = with_new_flags(written["flags"])
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise UserError(f"{result}: damaged ({error!r}); delete it to have it written again") from None
         if not self._is_of_these_data(result, written):
             return False

@@ -59,12 +59,10 @@ def _refuse_overridden(arguments):
     settings = {flag.name for flag in own_flags()} - (EXECUTION_FLAGS - {"tag"}) - _OF_LISTS - after
     last = {}  # name -> its last word, and its value
     for word, following in itertools.zip_longest(before, before[1:], fillvalue=""):
-        (name,) = _names([word])
-        if not word.startswith("-") or name not in settings:
-            continue
-        last[name] = word, word.partition("=")[2] if "=" in word else following
-        if FLAGS[name].boolean and "=" not in word:
-            last[name] = word, str(name == word.lstrip("-")).lower()
+        for name in _names([word]) & settings:
+            last[name] = word, word.partition("=")[2] if "=" in word else following
+            if FLAGS[name].boolean and "=" not in word:
+                last[name] = word, str(name == word.lstrip("-")).lower()
     for name, (word, text) in last.items():
         if FLAGS[name].parser.parse(text) != (value := FLAGS[name].value):
             raise UserError(f"{word}: a --flagfile after it has {flag_text(name, value)}; give it after that")
@@ -76,8 +74,8 @@ def _flagfiles(arguments):
 
 
 def _names(words):
-    """Names of the flags among the words of a command line."""
-    names = {word.lstrip("-").partition("=")[0] for word in words}
+    """Names of the flags among the words of a command line; a word without - is a value."""
+    names = {word.lstrip("-").partition("=")[0] for word in words if word.startswith("-")}
     return {name if name in FLAGS else name.removeprefix("no") for name in names}
 
 

@@ -68,9 +68,22 @@ def tell_apart(groups):
         shown = _texts(settings, _differing(settings, set.intersection))
         if len(set(shown)) < len(shown):  # flags that some have, from before the others had them
             shown = _texts(settings, _differing(settings, set.union))
-        for i, run, text in zip(places, first, shown, strict=True):
-            texts[i] = text if shown.count(text) == 1 else f"{run['folder'].parent.name}/{groups[i][0]}"
+        alike = [k for k, text in enumerate(shown) if shown.count(text) > 1]
+        ends = _ends_of_paths([first[k]["folder"].parent / groups[places[k]][0] for k in alike])
+        for i, text in zip(places, shown, strict=True):
+            texts[i] = text
+        for k, end in zip(alike, ends, strict=True):
+            texts[places[k]] = end
     return texts
+
+
+def _ends_of_paths(paths):
+    """The last two parts of each path, or as many as it takes to tell them apart."""
+    for parts in range(2, max((len(path.parts) for path in paths), default=0) + 1):
+        ends = ["/".join(path.parts[-parts:]) for path in paths]
+        if len(set(ends)) == len(ends):
+            break
+    return ends if paths else []
 
 
 def _settings(used):

@@ -15,16 +15,12 @@ FLAGS = flags.FLAGS
 def define_flags():
     flags.DEFINE_list("logdir", None, "folders to search for runs", required=True)
     flags.DEFINE_string("out", None, "prefix of the .md and .csv files to write")
-    flags.DEFINE_list(
-        "methods",
-        None,
-        "keep these: scripts' names, +wd for --weight_decay, +encoder for --adapt_encoder",
-    )
+    flags.DEFINE_list("methods", None, "keep the rows of these methods, by their keys; an unknown one lists them all")
     flags.DEFINE_string("bars", None, "image file to draw the table to")
-    flags.DEFINE_string("shots", None, "image file to draw the error against the number of support views to")
+    flags.DEFINE_string("shots", None, "image file to draw the error against the number of support points to")
     flags.DEFINE_string("figure", None, "image file to draw the training curves to; bold: means over nine summaries")
     flags.DEFINE_list("against", None, "flag to draw the error against with --figure, and flags that may vary with it")
-    flags.DEFINE_string("html", None, "HTML file to write the report to: table, pictures, example objects, settings")
+    flags.DEFINE_string("html", None, "HTML file to write the report to: table, pictures, example tasks, settings")
     flags.DEFINE_string("keep", None, "folder to copy result.json, curve and examples of the runs to")
     flags.DEFINE_bool("best", False, "also name the best run")
 

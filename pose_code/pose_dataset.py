@@ -92,7 +92,8 @@ class PoseSplit:
         each task drawn independently, as upstream."""
         wanted = meta_batch_size * self.num_classes
         if self.distinct_tasks:
-            rounds = [rng.permutation(len(self)) for _ in range(-(-wanted // len(self)))]
+            whole = len(self) // self.num_classes * self.num_classes  # a task's objects are of one permutation
+            rounds = [rng.permutation(len(self))[:whole] for _ in range(-(-wanted // whole))]
             objects = np.concatenate(rounds)[:wanted].reshape(meta_batch_size, self.num_classes)
         else:
             objects = np.stack([rng.permutation(len(self))[: self.num_classes] for _ in range(meta_batch_size)])

@@ -11,6 +11,7 @@ Command: python -m pose_code.predict --run=RUN --CAD=my_chair.off --out=chair.pn
 Cost: some seconds for an object.
 """
 
+import collections
 import functools
 import json
 import sys
@@ -121,17 +122,18 @@ def report(name, prediction):
 
 
 def models():
-    """Name -> path of the models of --CAD."""
-    found = {}
+    """Name -> path of the models of --CAD. Of several of one name each has its path for a name."""
+    found = []  # (name, path)
     for path in map(Path, FLAGS.CAD):
         if path.is_dir():
             nested = find_models(path, [])
-            found |= {f"{class_name}/{name}": model.resolve() for (class_name, name), model in nested.items()}
+            found += [(f"{class_name}/{name}", model) for (class_name, name), model in nested.items()]
         elif path.suffix.lower() not in SUFFIXES or not path.exists():
             raise UserError(f"--CAD={path}: no such model; give a file {', '.join(SUFFIXES)}, or a folder of such")
         else:
-            found[path.name] = path.resolve()
-    return found
+            found.append((path.name, path))
+    count = collections.Counter(name for name, _ in found)
+    return {name if count[name] == 1 else str(path): path.resolve() for name, path in found}
 
 
 def objects(seed):

@@ -110,7 +110,7 @@ def table1(runs, prefix):
         at[row["protocol"]] = row
     headings = [f"{PROTOCOLS.get(protocol, protocol)} | ±" for protocol in protocols]
     lines = [f"| shots | method | the paper | {' | '.join(headings)} |", "|---" * (3 + 2 * len(protocols)) + "|"]
-    for (shots, method), at in sorted(cells.items(), key=lambda item: (item[0][0], LABELS.index(item[0][1]))):
+    for (shots, method), at in sorted(cells.items(), key=lambda item: (item[0][0], place(item[0][1]))):
         first = next(iter(at.values()))
         line = [str(shots), method, results.mean_std(first["paper_mean"], first["paper_std"])]
         for row in map(at.get, protocols):
@@ -130,6 +130,11 @@ def table1(runs, prefix):
     text = "\n".join(lines)
     print(text)
     results.write_table(prefix, text, rows)
+
+
+def place(label):
+    """Of a method's label, with what a table adds to it, in the order of the tables."""
+    return next(place for place, start in enumerate(LABELS) if label.startswith(start))
 
 
 def bars(runs, path):

@@ -101,6 +101,14 @@ def test_train_step_refuses_unknown_scripts(tmp_path):
     assert failed.returncode == 1 and failed.stderr.startswith("error: --scripts: no script np_x")
 
 
+def test_a_child_s_error_is_its_last_line_or_how_it_ended():
+    for code, message in (("import sys; sys.exit('error: no such flag')", "no such flag"),
+                          ("import os; os.kill(os.getpid(), 9)", "ended with status -9")):  # fmt: skip
+        with pytest.raises(UserError, match=message):
+            report.output_of([sys.executable, "-c", code])
+    assert report.output_of([sys.executable, "-c", "print(3)"]) == "3\n"
+
+
 def test_render_compares_with_the_bare_rate(tmp_path):
     bare, whole = run("render", tmp_path, "--num_objects=1", "--num_views=5", "--image_size=64")
     assert bare["images_per_s"] > whole["images_per_s"] > 0 and whole["share"] < 1

@@ -177,6 +177,16 @@ def test_a_damaged_class_file_is_one_line(data_dir, tmp_path):
         (tmp_path / class_file.NAME).write_bytes(damaged)
         with pytest.raises(class_file.UserError, match=r"classes\.npz: not a file of classes, or damaged"):
             class_file.load(tmp_path / class_file.NAME)
+    refused = 0
+    for place in range(0, len(content), max(1, len(content) // 200)):  # another byte: zlib has errors of its own
+        (tmp_path / class_file.NAME).write_bytes(
+            content[:place] + bytes([content[place] ^ 0xFF]) + content[place + 1 :]
+        )
+        try:
+            class_file.load(tmp_path / class_file.NAME)
+        except class_file.UserError:
+            refused += 1
+    assert refused > 100
 
 
 PRESETS = sorted((REPO / "presets/classification").glob("*/*.cfg"))

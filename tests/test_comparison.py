@@ -1,5 +1,6 @@
 """Paired differences between methods."""
 
+import json
 import re
 
 import numpy as np
@@ -37,6 +38,22 @@ def test_the_interval_holds_the_true_difference_in_about_95_of_100_samples_and_s
         widths.append(found.high - found.low)
     assert 180 <= hits <= 197
     assert 0.5 < np.mean(widths) < 0.9  # 2 * 1.96 / sqrt(30)
+
+
+def test_the_interval_does_not_depend_on_how_many_numbers_are_drawn_at_once(monkeypatch):
+    rng, names = np.random.default_rng(0), [f"o{i}" for i in range(7)]
+    one, other = ([trial("s", names, rng.gamma(1.0, 3.0, 7))] for _ in range(2))
+    whole = comparison.paired(one, other)
+    monkeypatch.setattr(comparison, "_NUMBERS", 100)
+    assert comparison.paired(one, other) == whole
+
+
+def test_one_object_has_no_interval(tmp_path):
+    for method, error in (("np_vanilla", 9.0), ("np_bbb", 3.0)):
+        write_run(tmp_path, method, 1, error, method)
+        result = tmp_path / f"{method}.trial-1/result.json"
+        result.write_text(json.dumps(json.loads(result.read_text()) | {"per_object": [error]}))
+    assert "interval" not in results.markdown(results.load_results([tmp_path], paper))
 
 
 def test_methods_without_a_common_split_cannot_be_compared():

@@ -1,5 +1,6 @@
 """The HTML report, as text and as a browser shows it."""
 
+import io
 import re
 import shutil
 import subprocess
@@ -56,9 +57,15 @@ def test_it_has_the_intervals_under_the_table_and_its_flags_as_code(logdir, tmp_
 
 
 def test_a_damaged_examples_file_is_named(logdir, tmp_path):
-    (logdir / "np_bbb.beta-0.001.trial-1/examples.npz").write_bytes(b"PK")
-    with pytest.raises(UserError, match=r"trial-1/examples\.npz: damaged"):
-        pose_report.write(tmp_path / "report.html", results.load_results([logdir], paper))
+    examples = logdir / "np_bbb.beta-0.001.trial-1/examples.npz"
+    whole, one_array = examples.read_bytes(), io.BytesIO()
+    np.save(one_array, np.zeros(3))
+    half = len(whole) // 2
+    other_byte = whole[:half] + bytes([whole[half] ^ 0xFF]) + whole[half + 1 :]
+    for damaged in (b"PK", one_array.getvalue(), other_byte):
+        examples.write_bytes(damaged)
+        with pytest.raises(UserError, match=r"trial-1/examples\.npz: damaged"):
+            pose_report.write(tmp_path / "report.html", results.load_results([logdir], paper))
     assert not (tmp_path / "report.html").exists()
 
 

@@ -27,6 +27,12 @@ def test_an_absolute_path_is_cut_to_the_end_that_tells_things_apart(path, end):
     assert cut["command"].split()[1:3] == [f"--data_dir={end}", "--beta=0.1"]
 
 
+def test_each_path_of_a_list_is_cut():
+    data = ["/a/b/train.pkl", "c/val.pkl"]
+    cut = kept.without_machine({"flags": {"data": data}, "command": f"python --data={','.join(data)}"})
+    assert cut == {"flags": {"data": ["train.pkl", "c/val.pkl"]}, "command": "python --data=train.pkl,c/val.pkl"}
+
+
 def test_runs_of_one_name_are_not_kept_over_each_other(tmp_path):
     for folder, error in (("float32", 1.0), ("bfloat16", 2.0)):
         write_run(tmp_path / folder, "np_bbb.beta-0", 1, error, "np_bbb")

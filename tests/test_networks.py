@@ -50,6 +50,12 @@ def test_batch_norm_uses_the_batch_and_layer_norm_the_point():
         assert (np.abs(together - alone).max() > 1e-4) == sees_the_batch
 
 
+def test_a_channel_far_from_0_that_hardly_varies_stays_finite():
+    for seed in range(20):  # E[x^2] - E[x]^2 is below -epsilon for some of these
+        noise = np.random.default_rng(seed).normal(0.0, 1e-3, (4, 3, 3, 2))
+        assert np.isfinite(layers.standardize(tf.constant(150.0 + noise, tf.float32), [0, 1, 2])).all()
+
+
 def gradient_norm(x, axes, second_order=True):
     """Squared norm of d sum(cos(y)) / dx, whose derivative in x is second order in the normalization."""
     with tf.GradientTape() as tape:

@@ -30,3 +30,9 @@ def test_probabilities_are_averaged_not_logits():
     unsure_p = 1 / (1 + np.exp(-2.0))
     np.testing.assert_allclose(mixture, [[(2 - unsure_p) / 2, unsure_p / 2]], rtol=1e-4)
     np.testing.assert_allclose(mixture.sum(), 1.0, rtol=1e-5)
+
+
+def test_a_confident_wrong_prediction_costs_all_of_its_nats():
+    sure = np.float32([[200.0, 0.0]])
+    np.testing.assert_allclose(CROSS_ENTROPY.average([sure]), [[0.0, -200.0]])
+    np.testing.assert_allclose(CROSS_ENTROPY.average([sure, sure]), [[0.0, -200.0]], atol=1e-6)

@@ -134,6 +134,11 @@ def test_each_task_is_drawn_by_itself_unless_distinct_tasks_are_asked_for(path):
     split.distinct_tasks = True
     assert all(len(set(objects_of(split, seed, 4))) == 4 for seed in range(20))
     assert sorted(objects_of(split, 0, 2 * OBJECTS)) == sorted([*range(OBJECTS)] * 2)  # each object again
+    split = PoseSplit(path, SIDE, 1, 3, 2)
+    split.distinct_tasks = True
+    for seed in range(20):
+        objects = numbers(split.sample(np.random.default_rng(seed), 5).support_x) // 20
+        assert all(len(set(task)) == 3 for task in objects)
 
 
 def test_evaluation_visits_each_object_equally_and_is_fixed_by_its_seed(path):

@@ -12,6 +12,7 @@ from scripts import Fork, run_script
 
 from metalearn.export import export
 from pose_code import paper
+from pose_code import predict as predict_script
 from pose_code.predict import meta_batch
 from pose_code.views import Views
 from pose_data import rotate_folder
@@ -67,6 +68,20 @@ def test_a_table_of_several_models_and_a_warning_for_one_that_looks_the_same_fro
     assert warning.startswith("b/coin: its views at ")
     refused = predict(tmp_path / "small", f"--CAD={tmp_path / 'CAD'}", f"--out={tmp_path / 'all.png'}")
     assert refused.returncode == 1 and "a picture is of one object" in refused.stderr
+
+
+def test_models_of_one_name_are_all_predicted(tmp_path, monkeypatch):
+    for path in ("x/chair/01.off", "x/car/01.off", "x/car/02.off", "y/car/01.off"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(WEDGE)
+    monkeypatch.chdir(tmp_path)
+    for given, names in (
+        (["x/chair/01.off", "x/car/01.off", "x/car/02.off"], ["x/chair/01.off", "x/car/01.off", "02.off"]),
+        (["x", "y"], ["x/car/01.off", "car/02", "chair/01", "y/car/01.off"]),
+    ):
+        monkeypatch.setattr(predict_script, "FLAGS", types.SimpleNamespace(CAD=given))
+        found = predict_script.models()
+        assert sorted(found) == sorted(names) and len(set(found.values())) == len(names)
 
 
 def views(folder, angles, side=128, labels=True):

@@ -25,6 +25,7 @@ def name(monkeypatch, *arguments):
     (["--rho_lr=0.002", "--init", "glorot"], ".init-glorot.rho_lr-0.002"),
     (["--nodeterministic", "--n_hidden_units_g=50,50"], ".deterministic-False.n_hidden_units_g-50,50"),
     (["--seed=3"], ".seed-3"),
+    (["--seed", "3", "--data_dir", "data"], ".seed-3"),  # a value that is the name of a flag
     (["--data=a/train.pkl,val.pkl"], ".data-a_train.pkl,val.pkl"),
     (["--tag=mine", "--dim_w=10"], ".mine"),
     (["--trial=2", "--num_trials=3", "--logdir=/l", "--num_updates=7", "--eval_episodes=2", "--num_threads=1"], ""),

@@ -176,6 +176,44 @@ def test_what_did_not_fail_is_summarized_and_the_exit_status_says_that_something
         assert "PYTHON -m pose_code.summarize" in done.stdout or "PYTHON -m sinusoid.report" in done.stdout, words
 
 
+def test_an_interrupted_list_ends_all_of_it(run, tmp_path):
+    stub = tmp_path / "a clone/.venv/bin/python"
+    stub.write_text(stub.read_text() + "[[ $2 != metalearn.sweep ]] || exit 130\n")
+    (tmp_path / "a clone/work_dir/sinusoid/text").mkdir(parents=True)
+    for words in (["table3"], ["figure9"], ["search", "np_ib"], ["table1"], ["search_table1"], ["encoder"]):
+        done = run(*words, check=False, TRIALS="1")
+        assert done.returncode == 130 and not done.stderr, words
+        assert "summarize" not in done.stdout and "report" not in done.stdout, words
+
+
+def test_flags_that_would_be_ignored_are_refused_and_nothing_is_done(run, tmp_path):
+    kept = tmp_path / "a clone/work_dir/kept"
+    kept.mkdir(parents=True)
+    for name in ("clean", "setup", "smoke", "omniglot", "figure5", "figure6", "figure7", "figure8"):
+        failed = run(name, "--dry_run", check=False)
+        assert failed.returncode == 1 and f"error: {name} takes no flags; leave out --dry_run" in failed.stderr
+        assert kept.is_dir() and "PYTHON" not in failed.stdout
+    assert run("clean", check=False).returncode == 0 and not kept.exists()
+
+
+def test_trials_reach_the_search_of_table_1(run):
+    assert {words[2] for words in run("search_table1")[0]} == {"--num_trials=3"}
+    assert {words[2] for words in run("search_table1", TRIALS="2")[0]} == {"--num_trials=2"}
+
+
+def test_views_are_resized_anew_until_there_are_pickles(run, tmp_path):
+    data = tmp_path / "begun"
+    (data / "rotate/chair/02").mkdir(parents=True)
+    (data / "rotate_resize/chair/01").mkdir(parents=True)
+    _, commands = run("data", DATA_DIR=str(data))
+    assert [command.split()[0] for command in commands[-2:]] == ["pose_data.resize_images", "pose_data.data_gen"]
+    assert [path.name for path in (data / "rotate_resize/chair").iterdir()] == ["02"]
+    (data / "rotate").rename(data / "elsewhere")
+    failed = run("data", check=False, DATA_DIR=str(data))
+    assert failed.returncode == 1 and "rotate_resize: its rotate/" in failed.stderr
+    assert (data / "rotate_resize/chair/02").is_dir()
+
+
 def test_a_dry_run_goes_to_the_launcher_and_makes_no_table(run):
     for command in (
         ["quick"],
@@ -276,6 +314,10 @@ def test_predict_takes_models_or_rendered_views_and_a_place_for_its_picture(run)
     assert commands == [command.format("pretrained/maml_bbb", f"--out={here}/there/z.png --CAD={here}/my chair.off")]
     _, commands = run("predict", "a.off", "b.off")
     assert commands[-1].endswith(f"--out=work_dir/predict/a.json --CAD={here}/a.off,{here}/b.off")
+    _, commands = run("predict", "a.off", "--CAD=b.off,/c.off", "--run=mine")
+    assert f"--run={here}/mine --out=" in commands[0] and commands[0].endswith(
+        f"--CAD={here}/a.off,{here}/b.off,/c.off"
+    )
     _, commands = run("predict")
     assert commands[0].startswith("pose_data.cad_models ") and commands[1].endswith("/predict/CAD/chair/01.off")
 

@@ -56,6 +56,10 @@ def test_figure10_is_maml_and_mr_maml_at_each_beta_on_mutually_exclusive_tasks(r
     ({"TRIALS": "two"}, "TRIALS=two: give a number from 1 on"),
     ({"TRIALS": "0"}, "TRIALS=0: give a number from 1 on"),
     ({"JOBS": "x"}, "JOBS=x: give a number from 1 on"),
+    (
+        {"METHODS": "maml_none maml_taml"},
+        "METHODS: presets/classification/quick has no maml_taml; give some of maml_none maml_weights",
+    ),
     ({"SPLITS": "fixd"}, "SPLITS=fixd: give trial or fixed"),
 ])  # fmt: skip
 def test_table4_says_in_a_line_what_it_cannot_do(variables, message, run, tmp_path):

@@ -29,6 +29,10 @@ def test_runs_that_differ_in_no_flag_are_told_apart_by_their_folders(tmp_path):
     write_run(tmp_path / "after", "maml_bbb.beta-1", 1, 5.0, "maml_bbb", beta=1.0)
     rows = results.table(results.load_results([tmp_path], paper))
     assert [row["settings"] for row in rows] == ["after/maml_bbb.beta-0", "before/maml_bbb.beta-0", "--beta=1"]
+    for folder in ("one/small", "other/small"):
+        write_run(tmp_path / folder, "np_bbb.beta-0", 1, 5.0, "np_bbb", beta=0.0)
+    rows = results.table(results.load_results([tmp_path / "one", tmp_path / "other"], paper))
+    assert [row["settings"] for row in rows] == ["one/small/np_bbb.beta-0", "other/small/np_bbb.beta-0"]
 
 
 def test_of_many_ablations_each_row_shows_its_own(tmp_path):

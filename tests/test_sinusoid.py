@@ -6,6 +6,8 @@ import json
 import numpy as np
 from scripts import REPO, run_script
 
+from sinusoid import report
+
 GRID = np.linspace(-5.0, 5.0, 201)
 
 
@@ -116,6 +118,11 @@ def test_the_report_sets_both_protocols_beside_the_paper(tmp_path):
     assert done.returncode == 0, done.stderr
     twice = run_script("sinusoid", "report", f"--logdir={text}", f"--table1={tmp_path / 't'}")
     assert twice.returncode == 1 and "MAML at 10 shots twice in a folder text" in twice.stderr
+
+
+def test_rows_are_in_the_order_of_the_methods_whatever_a_label_adds_to_their_names():
+    labels = ["MR-CNP (A), K=20", "CNP, averaged weights", "MR-MAML (W)", "MR-MAML (A), validation", "MAML, K=20"]
+    assert [report.place(label) for label in labels] == [4, 3, 2, 1, 0]
 
 
 def test_only_the_encoder_s_adam_is_new_at_each_step(tmp_path):

@@ -291,9 +291,12 @@ def test_missing_and_damaged_results_are_named(tmp_path, logdir):
     with pytest.raises(UserError, match=r"no result\.json"):
         results.load_results([tmp_path / "empty"], paper)
     bad = logdir / "np_bbb.beta-0.001.trial-1" / "result.json"
-    bad.write_text(bad.read_text()[:50])
-    with pytest.raises(UserError, match=r"trial-1/result\.json"):
-        results.load_results([logdir], paper)
+    whole = json.loads(bad.read_text())
+    untimed = {name: value for name, value in whole.items() if name != "wall_time_s"}
+    for damaged in (json.dumps(whole)[:50], json.dumps(untimed), json.dumps(whole | {"flags": ["beta"]}), "[]"):
+        bad.write_text(damaged)
+        with pytest.raises(UserError, match=r"trial-1/result\.json"):
+            results.load_results([logdir], paper)
 
 
 def test_a_result_of_another_domain_and_a_run_that_is_unfinished_are_named(tmp_path):
