@@ -1,5 +1,5 @@
 # Tables 4 and 5: classification whose classes keep their labels, accuracy after and before adapting
-# Cost: 8 to 20 minutes of two cores for DATA=fonts, whose default is PRESET=quick, 20-way 1-shot, MAML and MR-MAML(W).
+# Cost: 8 to 25 minutes of two cores for DATA=fonts, whose default is PRESET=quick, 20-way 1-shot, MAML and MR-MAML(W).
 # DATA=omniglot: PRESET=small, hours of two cores per trial, SHOTS="1 5"; PRESET=paper, for a GPU, has not been run.
 # Expect: (the paper, Omniglot, 1 and 5 shots) MAML 7.8, 50.7 %; MR-MAML(W) 83.3, 94.1 %; before adapting, on training
 # tasks (Table 5), MAML 99.2, 45.1 %, MR-MAML(W) 5.0 %, which is chance.

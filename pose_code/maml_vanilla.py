@@ -3,7 +3,8 @@
 1. Encoder and head are both adapted on the support set; only the normalization offsets are not.
 2. Nothing is regularized except by --weight_decay, which upstream has on by default: it decays all weights by --beta
    per step. Set --noweight_decay for plain MAML.
-3. Upstream's defaults are not the paper's: K is 10 and the inner step 0.002; the presets have 15 and 0.01.
+3. Upstream's defaults are not the paper's: K is 10 and the inner step 0.002. The presets have 15, and the paper's inner
+   step, 0.01, in quick only: with weight decay it ends training (results/README.md).
 4. --encoder=released has the released script's activations: no ReLU after the convolutions, one after the dense layer.
 
 Command: python maml_vanilla.py --data_dir=DATA_DIR --logdir=LOGDIR

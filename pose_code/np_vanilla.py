@@ -5,7 +5,7 @@
 3. --weight_decay decays all weights by --beta per step; --facto=0 removes z altogether.
 
 Command: python np_vanilla.py --data_dir=DATA_DIR --logdir=LOGDIR
-Cost: see docs/speed.md; hours on a CPU for all 140,000 iterations, though it memorizes within 1,500.
+Cost: see docs/speed.md; hours on a CPU for all 140,000 iterations, though it knows its objects by heart within 1,500.
 Expect (the paper, Table 2): meta-test MSE 8.48 (0.12), chance is 8.33; 6.86 (0.27) with weight decay (Table 3).
 """
 

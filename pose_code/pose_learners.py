@@ -45,8 +45,8 @@ def define_data_flags():
     flags.DEFINE_integer("dim_y", 1, "label numbers to predict, the last ones of (x, y, angle)")
     flags.DEFINE_enum(
         "init", "released", ("released", "glorot"),
-        "initial weights: as the released scripts draw them, or Glorot-uniform kernels, zero biases and one rho for "
-        "all (np_ib then lifts y to dim_w // 4 numbers, not dim_w // 2); they move a CNP towards memorizing or away",
+        "initial weights: as the released scripts draw them, or Glorot-uniform kernels of point layers, biases 0 and "
+        "one rho (np_ib then lifts y to dim_w // 4 numbers, not dim_w // 2); they move a CNP to memorizing or away",
     )  # fmt: skip
 
 

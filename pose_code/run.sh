@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# One line per method, with the paper's settings. Run from inside this folder, DATA_DIR being the folder of data_gen.py's
-# two pickles:
+# One line per method, with the settings of ../presets/paper: the paper's images and batches, the paper's or the released
+# networks, not all of the paper's rates. Run from inside this folder, DATA_DIR being that of data_gen.py's two pickles:
 #   DATA_DIR=../pose_data bash run.sh          all of them, one after the other: for a GPU
 # or copy the line you want. A flag at its end is the ablation; --help lists them all.
 set -euo pipefail

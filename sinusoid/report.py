@@ -126,7 +126,8 @@ def table1(runs, prefix):
             error = results.mean_std(row["notebook_tasks_mean"], row["notebook_tasks_std"])
             on_notebook.append(f"{row['method']} {error} ({row['shots']} shots)")
     if on_notebook:
-        lines.append(f"\nOn the notebook's own 100 test tasks: {', '.join(on_notebook)}.")
+        where = "On the notebook's own 100 test tasks, with this protocol's one-hots"
+        lines.append(f"\n{where}: {', '.join(on_notebook)}.")
     text = "\n".join(lines)
     print(text)
     results.write_table(prefix, text, rows)

@@ -98,7 +98,7 @@ def test_the_report_sets_both_protocols_beside_the_paper(tmp_path):
     lines = (tmp_path / "t.md").read_text().splitlines()
     assert lines[0] == "| shots | method | the paper | released protocol | ± | the text's protocol | ± |"
     assert lines[2].startswith("| 5 | MAML | 0.46 (0.04) | ") and lines[2].endswith(" | - | - |")
-    assert "1 of 2 trials diverged" in lines[5] and "On the notebook's own 100 test tasks: MAML" in lines[-1]
+    assert "1 of 2 trials diverged" in lines[5] and "with this protocol's one-hots: MAML" in lines[-1]
     figure5 = rows_of(tmp_path / "5.csv")
     assert [(row["protocol"], row["shots"], row["method"]) for row in figure5] == [
         ("the paper", "5", "MAML"), ("the paper", "5", "MR-MAML"), ("released", "5", "MAML"),
