@@ -1,4 +1,5 @@
 # Where MAML's gain comes from: encoder adapted or not, with a KL or without, with weight decay or without
+# All at MR-MAML(W)'s rates and from its initial weights.
 # Cost: eight runs of 3,000 iterations, two of 10,000: PRESET=small: nine hours of two cores per trial (estimated).
 # Expect: MAML (adapted, no KL, weight decay) and MR-MAML(W) (not adapted, KL, no decay) are two corners: 5.39 and 2.26.
 TRIALS=${TRIALS:-1}

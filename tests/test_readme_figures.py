@@ -49,6 +49,24 @@ def test_what_the_kl_weight_decay_and_adapting_change_is_that_of_the_kept_runs()
     assert all(run["shuffled"] > 8.33 for run in runs)
 
 
+def test_what_the_outer_rate_changes_under_weight_decay_is_that_of_the_kept_runs():
+    runs = results.load_results([REPO / "results/pascal3d/inner_rate"], paper)
+    (run,) = (run for run in runs if run["flags"]["meta_lr"] == 0.002)
+    with (run["folder"] / "curve.csv").open() as file:
+        by_step = {row["iteration"]: float(row["metatrain_mse"]) for row in csv.DictReader(file)}
+    text = re.sub(r"\s+", " ", RESULTS)
+    assert f"{by_step['1300']:.2f} on training objects at iteration 1,300 to {by_step['1400']:.2f} at 1,400" in text
+    assert by_step["1500"] < by_step["1400"]
+    assert f"`maml_vanilla` has {run['test']:.2f} after 1,500 iterations" in text
+    (encoder,) = (
+        run for run in results.load_results([REPO / "results/pascal3d/encoder"], paper)
+        if run["flags"]["adapt_encoder"] and not run["flags"]["beta"] and run["flags"]["decay"]
+    )  # fmt: skip
+    flags = "meta_lr", "update_lr", "num_updates", "update_batch_size", "dim_im", "batch_norm_gradient"
+    assert [encoder["flags"][name] for name in flags] == [run["flags"][name] for name in flags]
+    assert run["flags"]["beta"] == encoder["flags"]["decay"] and run["flags"]["weight_decay"]
+
+
 def test_figure_2_is_that_of_the_kept_runs():
     assert "--logdir=results/pascal3d/figure2 --against=beta --out=results/figure2" in RESULTS
     runs = results.against(results.load_results([REPO / "results/pascal3d/figure2"], paper), "beta", paper)
