@@ -5,10 +5,8 @@
    train/, val/ and test/ with a folder of images for each class.
    Images are .jpg, .jpeg or .png; any numbers of classes will do. No class may be in two splits.
 2. Resizes images of another size to --side x --side pixels (Lanczos, the aspect ratio is not kept), in colour.
-   The paper speaks of 64 training and 24 test classes; the usual division has 16 of these for validation, so 20 for
-   the test.
 3. Writes <out>/classes.npz (class_file.py): the training, validation and test classes, sorted by name within each.
-   Both layouts give the same bytes.
+   Both layouts give the same bytes. Learners are tested on the 20; the paper counts 24 test classes.
 
 The images may not be passed on, so this project has none: it was tested on small made-up copies of both layouts.
 
