@@ -10,9 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from metalearn.checkpoints import read_arrays
 from metalearn.cli import UserError
-from metalearn.files import atomic_path
+from metalearn.files import atomic_path, read_arrays
 
 NAME = "classes.npz"
 SPLITS = ("", "train", "val", "test")

@@ -55,7 +55,7 @@ class Weights(NamedTuple):
         """The part of `kl` that is sigma's, constant where rho does not learn: sum of (sigma^2 - 1) / 2 - log sigma."""
         total = tf.constant(0.0)
         for rho in self.rho.values():
-            total += tf.reduce_sum(0.5 * (tf.nn.softplus(rho) ** 2 - 1.0) - _log_softplus(rho))
+            total += tf.reduce_sum(gaussian_kl(0.0, rho))
         return total
 
 

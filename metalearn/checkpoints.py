@@ -5,7 +5,7 @@ import json
 import numpy as np
 
 from metalearn.cli import UserError
-from metalearn.files import atomic_path
+from metalearn.files import atomic_path, read_arrays
 
 
 def save(path, arrays, note):
@@ -34,14 +34,3 @@ def load(path, shapes=None, partial=False):
 
 def _read(path, what):
     return read_arrays(path, what, "damaged checkpoint", "delete it to start again")
-
-
-def read_arrays(path, what, wrong, remedy):
-    """what(arrays) of an .npz file. Raises UserError, "PATH: `wrong` (...); `remedy`", if it is damaged or another kind
-    of file, OSError if it cannot be opened."""
-    with open(path, "rb") as file:
-        try:
-            with np.load(file, allow_pickle=False) as arrays:
-                return what(arrays)
-        except Exception as error:  # NumPy's and zipfile's readers raise nearly anything on a damaged file
-            raise UserError(f"{path}: {wrong} ({error!r}); {remedy}") from error

@@ -1,4 +1,5 @@
-"""Files and folders that appear whole or not at all, whatever kills the process that writes them."""
+"""Files and folders that appear whole or not at all, whatever kills the process that writes them; arrays of files
+that may be damaged."""
 
 import contextlib
 import errno
@@ -6,6 +7,10 @@ import glob
 import os
 import shutil
 from pathlib import Path
+
+import numpy as np
+
+from metalearn.cli import UserError
 
 
 @contextlib.contextmanager
@@ -88,3 +93,14 @@ def _is_alive(process):
         return Path(f"/proc/{process}/stat").read_bytes().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
     except OSError:
         return True
+
+
+def read_arrays(path, what, wrong, remedy):
+    """what(arrays) of an .npz file. Raises UserError, "PATH: `wrong` (...); `remedy`", if it is damaged or another kind
+    of file, OSError if it cannot be opened."""
+    with open(path, "rb") as file:
+        try:
+            with np.load(file, allow_pickle=False) as arrays:
+                return what(arrays)
+        except Exception as error:  # NumPy's and zipfile's readers raise nearly anything on a damaged file
+            raise UserError(f"{path}: {wrong} ({error!r}); {remedy}") from error

@@ -10,8 +10,7 @@ import numpy as np
 from PIL import Image
 
 from metalearn import figures, results
-from metalearn.checkpoints import read_arrays
-from metalearn.files import atomic_path
+from metalearn.files import atomic_path, read_arrays
 from metalearn.settings import flag_text
 
 _STYLE = """
