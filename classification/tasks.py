@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 
 from metalearn.cli import UserError
-from metalearn.tasks import MetaBatch
+from metalearn.tasks import MetaBatch, padded_batches
 
 
 class ClassTasks:
@@ -46,11 +46,9 @@ class ClassTasks:
 
     def evaluation_batches(self, seed, episodes, batch_size):
         """`num_tasks * episodes` tasks that depend on `seed` alone, as (task numbers, MetaBatch of batch_size)."""
-        total = self.num_tasks * episodes
-        drawn = self._draw(np.random.default_rng(seed), total)
-        for start in range(0, total, batch_size):
-            rows = np.arange(start, start + batch_size) % total
-            numbers = np.arange(start, min(start + batch_size, total)) % self.num_tasks
+        tasks = np.tile(np.arange(self.num_tasks), episodes)
+        drawn = self._draw(np.random.default_rng(seed), len(tasks))
+        for numbers, rows in padded_batches(tasks, batch_size):
             yield numbers, self._gather(*(array[rows] for array in drawn))
 
     def details(self, seed, points):

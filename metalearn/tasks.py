@@ -37,6 +37,13 @@ class Tasks(Protocol):
         tasks), the last one padded with repeats."""
 
 
+def padded_batches(numbers, batch_size):
+    """What `evaluation_batches` visits, a batch at a time: numbers, int [n], of tasks -> (the batch's numbers, its rows
+    of n, int [batch_size]). The last batch is filled up with rows from the first on, and its numbers are fewer."""
+    for start in range(0, len(numbers), batch_size):
+        yield numbers[start : start + batch_size], np.arange(start, start + batch_size) % len(numbers)
+
+
 class Learner(Protocol):
     """A meta-learner. Its `weights` are a dict module -> Weights (bayes_layers.py); train_tags and val_tags map
     metrics to TensorBoard names where these are others."""

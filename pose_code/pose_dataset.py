@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from metalearn.cli import UserError
-from metalearn.tasks import MetaBatch
+from metalearn.tasks import MetaBatch, padded_batches
 from pose_code.paper import LABEL_SCALE
 from pose_data import pickles
 from pose_data.shards import Shards
@@ -113,9 +113,8 @@ class PoseSplit:
             self._draw_views(rng, objects.shape, self.eval_shots),
             _draw_turns(self.eval_label_noise, rng, len(first)),
         )
-        for start in range(0, len(first), batch_size):
-            rows = np.arange(start, start + batch_size) % len(first)
-            yield first[start : start + batch_size], _turn_labels(self.gather(objects[rows], views[rows]), turns[rows])
+        for numbers, rows in padded_batches(first, batch_size):
+            yield numbers, _turn_labels(self.gather(objects[rows], views[rows]), turns[rows])
 
     def _draw_views(self, rng, shape, num_support=None):
         """Distinct views for each of an array of objects: int [*shape, num_support (unset: shots) + shots]. The query

@@ -12,7 +12,7 @@ import numpy as np
 from absl import flags
 
 from metalearn.cli import UserError, int_list
-from metalearn.tasks import MetaBatch
+from metalearn.tasks import MetaBatch, padded_batches
 from sinusoid import AMPLITUDES, DIM_X, NUM_AMPLITUDES, U_RANGE
 
 FLAGS = flags.FLAGS
@@ -117,11 +117,10 @@ class SinusoidTasks:
         """
         tasks = np.tile(np.arange(len(self)), episodes)
         support_u, support_noise, query_u, query_noise = self._evaluation_points(seed, tasks)
-        for start in range(0, len(tasks), batch_size):
-            rows = np.arange(start, start + batch_size) % len(tasks)
+        for numbers, rows in padded_batches(tasks, batch_size):
             support = self._labelled(tasks[rows], support_u[rows], support_noise[rows])
             query = self._labelled(tasks[rows], query_u[rows], query_noise[rows])
-            yield tasks[start : start + batch_size], MetaBatch(*support, *query)
+            yield numbers, MetaBatch(*support, *query)
 
 
 def query_grid(points):
