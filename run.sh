@@ -20,7 +20,7 @@ bash run.sh [SUB-COMMAND]
   data [FLAGS]    CAD models -> renders -> resized images -> train_data.pkl, val_data.pkl (FLAGS of data_gen.py)
   train METHOD [FLAGS]   one training script on that data, with the settings of PRESET; METHOD is one of
                   finetune maml_vanilla maml_bbb maml_ib np_vanilla np_bbb np_ib np_all_bbb
-  test            set-up and all tests
+  test [FLAGS]    set-up and all tests (FLAGS of pytest)
   clean           delete WORK_DIR (models, renders, pickles, logs)
 
 and the scripts of experiments/, whose first lines say what they run, what it costs and what to expect:

@@ -167,7 +167,7 @@ classes() {  # the classes of DATA in CLASS_DIR, and TRIALS, SHOTS and P, the pr
 
 class_sweep() {  # LOGDIR FLAGS...: each line once per trial, which has its own choice of classes
   local choice=(--data_seed='{trial}')
-  [[ $DATA != omniglot ]] || choice+=(--num_train_classes=1200)  # the paper's
+  [[ $DATA != omniglot || $PRESET == quick ]] || choice+=(--num_train_classes=1200)  # the paper's; quick has its own
   METHODS='' sweep --trials="$TRIALS" "${@:2}" -- --data_dir="$CLASS_DIR" "${choice[@]}" --logdir="$1"
 }
 

@@ -1,5 +1,5 @@
 # MR-MAML(W) trained on labels as they are and on labels turned by quarters, evaluated on both, weights averaged
-# Cost: PRESET=small: 25 minutes of two cores per trial.
+# Cost: PRESET=small: half an hour of two cores per trial.
 # Expect: each is best on its own kind of labels (results/README.md). On offset labels a published variant has 1.61.
 TRIALS=${TRIALS:-5}
 whole_list label_noise

@@ -1,4 +1,4 @@
-# End to end with every script and tiny numbers, a test of an installation
+# End to end with all scripts that train on poses and sinusoids and tiny numbers, a test of an installation
 # Cost: under 5 minutes.
 no_flags smoke "$@"
 setup

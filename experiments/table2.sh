@@ -1,6 +1,6 @@
 # Table 2: meta-test MSE on the poses, nine rows
-# Cost: PRESET=small: 4.5 hours of two cores for three trials. PRESET=paper: 9 to 13 hours per trial (estimated), on a
-# GPU some 15 minutes (four rows on an H200, through JAX: docs/speed.md).
+# Cost: PRESET=small: 4.5 hours of two cores for three trials. PRESET=paper: 9 to 13 hours per trial (estimated); on an
+# H200, through JAX, three trials of four rows and one of MAML took 13.5 minutes (docs/speed.md).
 # Expect: (the paper) FT 7.33, + weight decay 6.16, MAML 5.39, MR-MAML(W) 2.26, CNP 8.48, MR-CNP(W) 2.89.
 # A line is a script and its flags, of which later ones win: an ablation is a line with one more flag.
 TRIALS=${TRIALS:-5}

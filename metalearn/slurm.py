@@ -20,7 +20,7 @@ def run_all(commands, names, jobs, cluster, folder, parameters):
     try:
         import submitit
     except ImportError:
-        raise UserError("--slurm needs the package submitit; run: pip install submitit") from None
+        raise UserError(f"--slurm needs the package submitit; run: {sys.executable} -m pip install submitit") from None
     pairs = (parameter.partition("=") for parameter in parameters)
     given = {name: int(value) if value.isdecimal() else value for name, _, value in pairs}
     given.setdefault("timeout_min", 1440)  # submitit's own limit is five minutes

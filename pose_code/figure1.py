@@ -1,6 +1,6 @@
 """Figure 1: six labelled views of each of three objects, two to train on and one held out.
 
-Command: python figure1.py --data_dir=DATA_DIR --out=FILE.png [--objects=car/03,chair/05,sofa/02]
+Command: python figure1.py --data_dir=DATA_DIR --out=FILE.png [--objects=car/03,chair/05,sofa/01]
 Cost: seconds.
 """
 

@@ -65,3 +65,17 @@ def test_figure10_is_maml_and_mr_maml_at_each_beta_on_mutually_exclusive_tasks(r
 def test_table4_says_in_a_line_what_it_cannot_do(variables, message, run, tmp_path):
     done = run("table4", check=False, WORK_DIR=str(tmp_path / "w"), **variables)
     assert done.returncode == 1 and message in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("data", ["fonts", "omniglot"])
+@pytest.mark.parametrize("preset", ["quick", "small", "paper"])
+@pytest.mark.parametrize("name", ["table4", "figure10"])
+def test_what_all_runs_of_a_list_are_given_is_in_none_of_its_presets(name, preset, data, run, tmp_path):
+    """A flag before a --flagfile that has it, too, is refused by the scripts."""
+    runs, _ = run(name, WORK_DIR=str(tmp_path / "w"), DATA=data, PRESET=preset)
+    for words in runs:
+        index = next(i for i, word in enumerate(words) if word.startswith("--flagfile="))
+        given = {word.partition("=")[0] for word in words[1:index]}
+        preset_file = run_sh.REPO / words[index].removeprefix("--flagfile=")
+        assert {"--data_dir", "--data_seed", "--logdir"} <= given
+        assert not given & {line.partition("=")[0] for line in preset_file.read_text().splitlines()}

@@ -50,7 +50,7 @@ def print_numeric_flags(module):
 def test_a_numeric_flag_at_its_edge_gives_a_result_or_one_line(
     script, data_dir, tmp_path, rounds, record_property
 ):  # fmt: skip
-    """--rounds=1 tries three, --rounds=30 every one of them."""
+    """--rounds=1 tries three, --rounds=35 every one of them."""
     cases = edges(script)
     order = np.random.default_rng(rounds).permutation(len(cases))[: 8 * rounds if rounds > 1 else 3]
     folder, name = script.split("/")
