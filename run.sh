@@ -43,22 +43,41 @@ Variables, such as TRIALS=1 PRESET=small bash run.sh table2 (see experiments/env
 EOT
 }
 
+is_set_up() {  # LINES: whether .venv has what these lines of its list say
+  local line
+  for line in "$@"; do grep -qxFe "$line" .venv/installed 2>/dev/null || return; done
+  $PY -c '' 2>/dev/null
+}
+
 setup() {  # [EXTRAS]
-  local installed=.venv/installed tensorflow=() wanted extras=${1:-}
+  local extras=${1:-} tensorflow=() wanted
   ! nvidia-smi -L 2>/dev/null | grep -q GPU || tensorflow=("tensorflow[and-cuda]")
-  wanted="$(cat requirements.txt pyproject.toml | cksum) ${tensorflow[*]} $extras"
-  if [[ -f $installed ]] && grep -qxF -e "$wanted" -e "${wanted}[test]" "$installed" && $PY -c '' 2>/dev/null; then
-    return
-  fi
+  wanted=("$(cat requirements.txt pyproject.toml | cksum)" "${tensorflow[@]}" ${extras:+"$extras"})
+  ! is_set_up "${wanted[@]}" || return 0
+  one_at_a_time . "another set-up"
+  is_set_up "${wanted[@]}" || install
+  exec 9<&-
+}
+
+one_at_a_time() {  # FOLDER WHAT: wait until no other run.sh does it; until 9 is closed
+  exec 9<"$1"
+  flock --nonblock 9 || { say "Waiting for $2 in $1"; flock 9; }
+}
+
+install() {  # what `wanted` says; lists that are training go on with the .venv that is there
   say "Set-up: virtual environment .venv with TensorFlow for ${tensorflow:+an NVIDIA GPU, and }the CPU, and MuJoCo," \
     "2 to 5 minutes with the downloads"
-  command -v "$PYTHON" >/dev/null || die "$PYTHON: no such program; set PYTHON to a Python 3.10 to 3.13"
-  "$PYTHON" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' ||
-    die "$("$PYTHON" --version) cannot run TensorFlow; set PYTHON to a Python 3.10 to 3.13"
-  "$PYTHON" -m venv --clear .venv || die "$PYTHON cannot make a virtual environment; on Debian: apt-get install python3-venv"
+  if ! $PY -m pip --version >/dev/null 2>&1; then
+    command -v "$PYTHON" >/dev/null || die "$PYTHON: no such program; set PYTHON to a Python 3.10 to 3.13"
+    "$PYTHON" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' ||
+      die "$("$PYTHON" --version) cannot run TensorFlow; set PYTHON to a Python 3.10 to 3.13"
+    "$PYTHON" -m venv --clear .venv ||
+      die "$PYTHON cannot make a virtual environment; on Debian: apt-get install python3-venv"
+  fi
   $PY -m pip install --quiet --disable-pip-version-check -r requirements.txt "${tensorflow[@]}"
   $PY -m pip install --quiet --disable-pip-version-check -e ".$extras"
-  printf '%s\n' "$wanted" >"$installed"
+  if is_set_up "${wanted[0]}"; then wanted+=("$(cat .venv/installed)"); fi  # another list of extras
+  printf '%s\n' "${wanted[@]}" >.venv/installed
 }
 
 opengl() {
@@ -90,6 +109,10 @@ data() {  # FLAGS of data_gen...
   setup
   if has_data "$DATA_DIR"; then
     [[ $# == 0 ]] || die "$DATA_DIR has its data; another DATA_DIR takes data with other flags"
+    local of
+    of=$(cad_dir_of "$DATA_DIR")
+    [[ -z $CAD_DIR || $CAD_DIR == "$of" ]] ||
+      die "CAD_DIR=$CAD_DIR: $DATA_DIR has its data, of ${of:-models that are not recorded}; leave it out, or give another DATA_DIR"
     return
   fi
   [[ -z $CAD_DIR || -d $CAD_DIR ]] || die "CAD_DIR=$CAD_DIR: no such folder; give the folder that holds CLASS/OBJECT.off"
@@ -97,6 +120,16 @@ data() {  # FLAGS of data_gen...
     die "$DATA_DIR/rotate_resize: its rotate/, of which it would be made anew, is gone; run data_gen.py on it, or move it away"
   opengl
   mkdir -p "$DATA_DIR"
+  one_at_a_time "$DATA_DIR" "another launch that makes its data"
+  has_data "$DATA_DIR" || make_data "$@"
+  exec 9<&-
+}
+
+cad_dir_of() {  # FOLDER: the models that its views are of, if that is recorded
+  $PY -c 'import json, sys; print(json.load(open(sys.argv[1]))["CAD_dir"])' "$1/render_settings.json" 2>/dev/null || true
+}
+
+make_data() {  # FLAGS of data_gen...
   local cad_dir=$CAD_DIR
   if [[ -z $cad_dir ]]; then
     cad_dir=$DATA_DIR/CAD
@@ -116,13 +149,18 @@ data() {  # FLAGS of data_gen...
 command=${1:-quick}
 [[ $# == 0 ]] || shift
 case $command in
-  setup) no_flags setup "$@" && setup && opengl ;;
+  setup)
+    no_flags setup "$@"
+    setup
+    opengl
+    ;;
   data) data "$@" ;;
   train)
     [[ $# -gt 0 && " $ALL_METHODS " == *" $1 "* ]] || die "train: give one of $ALL_METHODS"
     preset "$1"
     data
-    $PY -m "pose_code.$1" --flagfile="$P/$1.cfg" --data_dir="$DATA_DIR" --logdir="$LOG_DIR/$PRESET-train" "${@:2}"
+    from_there "data_dir logdir flagfile" "${@:2}"
+    $PY -m "pose_code.$1" --flagfile="$P/$1.cfg" --data_dir="$DATA_DIR" --logdir="$LOG_DIR/$PRESET-train" "${words[@]}"
     ;;
   test)
     setup "[test]"

@@ -30,11 +30,14 @@ class Classes(NamedTuple):
         return Classes(*(array[rows] for array in self))
 
     @property
-    def fingerprint(self):
-        """A short text that tells these classes from others, by their names and the first image of each."""
+    def fingerprints(self):
+        """A short text that tells these classes from others, by their names and the first image of each, and one that
+        tells all images from others."""
         digest = hashlib.sha256("\n".join(self.names).encode())
         digest.update(self.images[:, 0].tobytes())
-        return digest.hexdigest()[:16]
+        of_images = hashlib.sha256(str(self.images.shape).encode())
+        of_images.update(np.ascontiguousarray(self.images))
+        return digest.hexdigest()[:16], of_images.hexdigest()[:16]
 
 
 def save(path, images, names, split=None):

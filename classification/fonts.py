@@ -22,7 +22,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from classification import class_file
 from metalearn.cli import UserError, run_main
-from metalearn.files import atomic_path
+from metalearn.files import atomic_path, prepare_picture
 
 # Its other fonts draw other glyphs at these code points (cm*, STIXNonUni*, STIXSiz*, LastResort) or few (*Display).
 FAMILIES = (
@@ -182,8 +182,8 @@ def write_contact_sheet(path, images, names):
 def main(argv):
     del argv
     args = flags.FLAGS
-    if args.contact_sheet and not args.contact_sheet.endswith(".png"):
-        raise UserError(f"--contact_sheet={args.contact_sheet}: give a file name that ends in .png")
+    if args.contact_sheet:
+        prepare_picture("contact_sheet", args.contact_sheet)
     images, names = draw_classes(args.drawings, args.seed)
     path = Path(args.out, class_file.NAME)
     class_file.save(path, images, names)

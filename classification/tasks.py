@@ -35,7 +35,8 @@ class ClassTasks:
         order = np.random.default_rng(label_seed).permutation(len(classes.names))
         self.classes_of_label = [order[label::ways] for label in range(ways)]  # classes, where labels are fixed
         labels = f"{label_seed},{ways},{task_sets}" if fixed_labels else ""
-        self.fingerprint = hashlib.sha256((classes.fingerprint + labels).encode()).hexdigest()[:16]
+        of_classes, of_images = classes.fingerprints
+        self.fingerprint = hashlib.sha256((of_classes + labels).encode()).hexdigest()[:16] + f"-{of_images}"
 
     def __len__(self):
         return self.num_tasks

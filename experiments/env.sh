@@ -19,7 +19,6 @@ PYTHON=${PYTHON:-python3}         # makes the virtual environment .venv
 # ---- what follows is for the scripts of this folder, which run.sh sources after it ----------------------------------
 PY=.venv/bin/python
 CLASS_METHODS="maml_none maml_taml maml_weights maml_activations joint_finetune joint_nearest"  # of table4
-ALL_BETAS=${BETAS:-0 1e-6 1e-5 1e-4 1e-3 1e-2 1e-1 1}
 ALL_METHODS="finetune maml_vanilla maml_bbb maml_ib np_vanilla np_bbb np_ib np_all_bbb"
 if [[ -z $DATA_DIR ]]; then
   DATA_DIR=$WORK_DIR/embedded-half
@@ -40,6 +39,15 @@ done
 for name in TRIALS JOBS; do  # empty TRIALS: each list's own number
   [[ -z ${!name} && $name == TRIALS || ${!name} =~ ^[1-9][0-9]*$ ]] || die "$name=${!name}: give a number from 1 on"
 done
+for name in BETAS RATES SHOTS; do
+  for value in ${!name}; do
+    [[ $value =~ ^([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$ ]] ||
+      die "$name=${!name}: $value is no number; give numbers with blanks between"
+  done
+  printf -v "$name" %s "$(printf '%s\n' ${!name} | awk '!seen[$1 + 0]++' | paste -sd ' ')"  # 1e-2 and 0.01 are one
+done
+ALL_BETAS=${BETAS:-0 1e-6 1e-5 1e-4 1e-3 1e-2 1e-1 1}
+METHODS=$(printf '%s\n' $METHODS | paste -sd ' ')
 [[ $SPLITS == trial || $SPLITS == fixed ]] || die "SPLITS=$SPLITS: give trial or fixed"
 
 whole_list() {  # NAME: refuse METHODS, which would be ignored
@@ -48,6 +56,16 @@ whole_list() {  # NAME: refuse METHODS, which would be ignored
 
 preset() {  # METHOD: refuse a PRESET that lacks it
   [[ -f $P/$1.cfg ]] || die "PRESET=$PRESET: there is no $P/$1.cfg; give one of $(cd presets && dirname */"$1.cfg" | xargs)"
+}
+
+from_there() {  # "NAME NAME..." FLAGS...: as `words`, a relative path in one of these flags from where the command was given
+  local word name
+  words=()
+  for word in "${@:2}"; do
+    name=${word%%=*}
+    [[ $word != --*=* || " $1 " != *" ${name#--} "* ]] || word=$name=$(cd "$from" && realpath -m -- "${word#*=}")
+    words+=("$word")
+  done
 }
 
 quoted() {  # WORD: as the launcher reads it
@@ -142,7 +160,10 @@ figure() {  # NAME FLAG,... FOLDER,... METHOD,... FLAGS...: train the list on st
 
 classes() {  # the classes of DATA in CLASS_DIR, and TRIALS, SHOTS and P, the presets, of the classification tables
   case $DATA in
-    fonts) PRESET=${GIVEN_PRESET:-quick} ;;
+    fonts)
+      PRESET=${GIVEN_PRESET:-quick}
+      [[ -z $SOURCE_DIR ]] || die "SOURCE_DIR=$SOURCE_DIR: DATA=fonts has none; leave it out, or give another DATA"
+      ;;
     omniglot) PRESET=${GIVEN_PRESET:-small} ;;
     mini_imagenet)
       PRESET=mini_imagenet
@@ -153,16 +174,24 @@ classes() {  # the classes of DATA in CLASS_DIR, and TRIALS, SHOTS and P, the pr
   P=presets/classification/$PRESET CLASS_DIR=$WORK_DIR/classes-$DATA
   [[ -d $P ]] || die "PRESET=$PRESET: there is no $P; give one of $(cd presets/classification && echo *)"
   setup
-  [[ ! -f $CLASS_DIR/classes.npz ]] || return 0
+  local of
+  if [[ -f $CLASS_DIR/classes.npz ]]; then
+    of=$(cat "$CLASS_DIR/source" 2>/dev/null || true)
+    [[ -z $SOURCE_DIR || -z $of || $SOURCE_DIR == "$of" ]] ||
+      die "SOURCE_DIR=$SOURCE_DIR: $CLASS_DIR has its classes, of $of; leave it out, or give another WORK_DIR"
+    return 0
+  fi
+  of=${SOURCE_DIR:-$WORK_DIR/omniglot}
   say "The classes of $DATA"
   case $DATA in
     fonts) $PY -m classification.fonts --out="$CLASS_DIR" --contact_sheet="$CLASS_DIR/contact_sheet.png" ;;
-    omniglot) $PY -m classification.omniglot --data_dir="${SOURCE_DIR:-$WORK_DIR/omniglot}" --out="$CLASS_DIR" --download ;;
+    omniglot) $PY -m classification.omniglot --data_dir="$of" --out="$CLASS_DIR" --download ;;
     mini_imagenet)
       [[ $SOURCE_DIR ]] || die "SOURCE_DIR: give MiniImagenet's folder, of train.csv, val.csv, test.csv and images/"
       $PY -m classification.mini_imagenet --data_dir="$SOURCE_DIR" --out="$CLASS_DIR"
       ;;
   esac
+  [[ ! -d $CLASS_DIR ]] || printf '%s\n' "$of" >"$CLASS_DIR/source"
 }
 
 class_sweep() {  # LOGDIR FLAGS...: each line once per trial, which has its own choice of classes

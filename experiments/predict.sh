@@ -3,18 +3,17 @@
 setup
 opengl
 models=() flags=() to=
-for word in "$@"; do
+from_there "out support query run" "$@"
+for word in "${words[@]}"; do
   case $word in
-    --out=* | --support=* | --query=* | --run=*)  # a relative path starts where the command was given
-      word=${word%%=*}=$(cd "$from" && realpath -m -- "${word#*=}")
-      flags+=("$word")
-      [[ $word != --out=* ]] || to=${word#*=}
-      ;;
     --CAD=*)
       IFS=, read -ra named <<<"${word#*=}"
       for model in "${named[@]}"; do models+=("$(cd "$from" && realpath -m -- "$model")"); done
       ;;
-    --*) flags+=("$word") ;;
+    --*)
+      flags+=("$word")
+      [[ $word != --out=* ]] || to=${word#*=}
+      ;;
     *) models+=("$(cd "$from" && realpath -m -- "$word")") ;;
   esac
 done
@@ -23,8 +22,8 @@ if [[ ${#models[@]} == 0 && " ${flags[*]}" != *" --support="* ]]; then
   models=("$WORK_DIR/predict/CAD/chair/01.off")
 fi
 if [[ -z $to ]]; then
-  to=$WORK_DIR/predict/$(basename "${models[0]:-views}")
-  to=${to%.*}.png
+  to=$(basename "${models[0]:-views}")
+  to=$WORK_DIR/predict/${to%.*}.png
   [[ ${#models[@]} -lt 2 && ! -d ${models[0]:-} ]] || to=${to%.png}.json
   mkdir -p "$WORK_DIR/predict"
   flags+=("--out=$to")

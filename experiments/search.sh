@@ -7,9 +7,10 @@ shift
 TRIALS=${TRIALS:-5}
 whole_list search
 preset "$method"
-splits search --num_test_objects=15 --num_val_objects=12
 [[ $method != np_* ]] || rate_flag=update_lr
 [[ $row != np_vanilla && $row != finetune && $row != *--noweight_decay* ]] || betas=
+[[ $betas || -z $BETAS ]] || die "BETAS=$BETAS: search $row has no beta; leave it out"
+splits search --num_test_objects=15 --num_val_objects=12
 LOG_DIR=$LOG_DIR/search/${row// /}
 say "search $row, preset $PRESET: learning rates $RATES${betas:+, beta $betas}; $TRIALS trials each"
 pose_sweep "$@" < <(

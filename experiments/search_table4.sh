@@ -1,5 +1,6 @@
 # Every setting of classification/search.txt, on validation classes taken from the training classes of Omniglot
 # Cost: some ten minutes of one core each.
+[[ ${GIVEN_PRESET:-small} == small ]] || die "PRESET=$PRESET: search_table4 has its own, small; leave it out"
 DATA=omniglot GIVEN_PRESET=small
 whole_list search_table4
 classes

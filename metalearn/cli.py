@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import math
+import os
 import sys
 
 from absl import app, flags
@@ -26,10 +27,14 @@ def run_main(main, positional=False):
     except OSError as error:  # a missing folder, no permission, a full disk: the message names the file
         _fail(f"{error.filename}: {error.strerror}" if error.filename else error)
     except MemoryError as error:
-        _fail(f"out of memory ({error}); lower the sizes that the flags give")
+        _fail_for_memory(error)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
+    except Exception as error:
+        if type(error).__name__ != "ResourceExhaustedError":  # TensorFlow's, which not every script imports
+            raise
+        _fail_for_memory(error)
 
 
 def _parse_flags(argv, positional):
@@ -41,6 +46,9 @@ def _parse_flags(argv, positional):
         argv = flags.FLAGS(argv)
     except flags.Error as error:
         raise UserError(f"{str(error).rstrip()}; --help lists the flags") from error
+    except UnicodeDecodeError as error:
+        files = [word for word in argv if word.lstrip("-").startswith("flagfile")]
+        raise UserError(f"{' '.join(files)}: no UTF-8 text ({error}); write it anew") from None
     if len(argv) > 1 and not positional:
         raise UserError(f"unexpected argument {argv[1]!r}: write flags as --name=value")
     for name in flags.FLAGS:
@@ -70,6 +78,15 @@ def set_defaults(values):
         flags.FLAGS.set_default(name, value)
 
 
+def _fail_for_memory(error):
+    first, *_ = str(error).splitlines() or [""]
+    _fail(f"out of memory ({first}); lower the sizes that the flags give")
+
+
 def _fail(message):
     print(f"error: {' '.join(str(message).split())}", file=sys.stderr)
+    try:
+        sys.stdout.flush()
+    except OSError:  # the disk of what it is sent to is full: Python would say so again at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(1)

@@ -53,6 +53,9 @@ def read_curve(path):
     """The rows of a curve.csv, each a dict of numbers. Raises UserError if it is damaged."""
     try:
         with open(path, newline="") as file:
-            return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+            rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+        if rows and "iteration" not in rows[0]:
+            raise ValueError("no line of names")
+        return rows
     except (TypeError, ValueError, csv.Error) as e:
         raise UserError(f"{path}: damaged ({e}); move it away to draw the others") from None

@@ -9,16 +9,19 @@ from pathlib import Path
 from absl import flags
 
 from metalearn import checkpoints, kept
-from metalearn.cli import run_main
+from metalearn.cli import UserError, run_main
 
 FLAGS = flags.FLAGS
 
 
 def export(folder, out):
-    """Write the newest checkpoint of a run folder to `out`/checkpoint-final.npz. Raises UserError as `restore`."""
+    """Write the newest checkpoint of a run folder to `out`/checkpoint-final.npz. Raises UserError as `restore`, and if
+    `out` is a run folder, whose checkpoint could not be trained on any more."""
     from metalearn.restore import restore
     from metalearn.run_folder import newest_checkpoint
 
+    if (Path(out) / "flags.cfg").exists():
+        raise UserError(f"--out={out}: a run folder; give another")
     run, (_, note) = restore(folder), newest_checkpoint(Path(folder))
     means = {
         f"{module}/{name}": mean.numpy() for module, part in run.weights.items() for name, mean in part.mean.items()

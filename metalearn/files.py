@@ -74,6 +74,14 @@ def _remove_stale(path, kind):
             remove(left)
 
 
+def prepare_picture(flag, path):
+    """Make the folder of a picture that is written at the end of long work. Raises UserError, naming the flag, if the
+    name does not end in .png."""
+    if Path(path).suffix != ".png":
+        raise UserError(f"--{flag}={path}: give a file name that ends in .png")
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+
+
 def remove(path):
     """Delete a file or a folder if it exists."""
     if path.is_dir() and not path.is_symlink():

@@ -48,6 +48,7 @@ def load_results(folders, paper):
             try:
                 result = identify(json.loads(path.read_text()) | {"folder": path.parent}, paper)
                 result["iterations"], result["wall_time_s"]
+                list(map(float, [result["test"], result["train"], result["shuffled"], *result["per_object"]]))
             except (ValueError, LookupError, TypeError, AttributeError) as e:
                 raise UserError(f"{path}: no result with a meta_test_{error} ({e!r}); {_WAY_OUT}") from None
             results.append(result)

@@ -59,7 +59,15 @@ class RunFolder:
         self.flags = {flag.name: flag.value for flag in own_flags()} | {"trial": number, "num_trials": 1}
         self.step, self.seconds, self.checkpoint = 0, 0.0, None
         self.trained_on = []  # names of devices
+        if not FLAGS.train and not folder.is_dir():
+            self._nothing_to_evaluate()
         folder.mkdir(parents=True, exist_ok=True)
+
+    def _nothing_to_evaluate(self):
+        raise UserError(
+            f"{self.folder}: no checkpoint to evaluate; train first, or check --logdir, --trial and the flags in its "
+            "name"
+        )
 
     def rng(self, purpose, step=0):
         """Generator for one purpose and iteration; streams of different purposes are independent."""
@@ -71,9 +79,14 @@ class RunFolder:
         with open(self.folder / "lock", "w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
+            except BlockingIOError:
                 raise UserError(
                     f"{self.folder}: another run is working there; wait, or use another --trial or --logdir"
+                ) from None
+            except OSError as error:
+                raise UserError(
+                    f"{self.folder}/lock: {error.strerror}: files cannot be locked on this disk; give a --logdir on "
+                    "another"
                 ) from None
             yield
 
@@ -82,23 +95,21 @@ class RunFolder:
         path, note = newest_checkpoint(self.folder)
         if path is None:
             if not FLAGS.train:
-                raise UserError(
-                    f"{self.folder}: no checkpoint to evaluate; train first, or check --logdir, --trial and the "
-                    "flags in its name"
-                )
+                self._nothing_to_evaluate()
             return
         iterations, before = self.flags[self.iterations_flag], with_new_flags(note["flags"])
         if not FLAGS.train:
             for name in _TRAINING_ONLY & set(self.flags):
                 FLAGS[name].value = self.flags[name] = before[name]
-        # What a training run is evaluated on is what its curve is measured on.
-        may_change = ("eval_",) if FLAGS.train and note["step"] < iterations else EVALUATION_PREFIXES
+        # What a training run is evaluated on is what its curve is measured on: the sinusoid's tasks are of --eval_seed.
+        unfinished = FLAGS.train and note["step"] < iterations
+        prefixes, fixed = (("eval_",), {"eval_seed"}) if unfinished else (EVALUATION_PREFIXES, set())
+        may_change = {name for name in self.flags if name.startswith(prefixes)} - fixed
+        may_change |= _RESUME_FLAGS | {self.iterations_flag}
         changed = [
             f"--{name} was {before[name]}"
-            for name in self.flags
-            if name not in _RESUME_FLAGS | {self.iterations_flag}
-            and not name.startswith(may_change)
-            and before[name] != self.flags[name]
+            for name, value in self.flags.items()
+            if name not in may_change and before[name] != value
         ]
         if note["method"] != self.method or changed:
             what = "; ".join(changed) or f"method was {note['method']}"

@@ -8,6 +8,7 @@ from metalearn.cli import UserError
 
 def run_all(commands, names, jobs, cluster, folder, parameters):
     """Run each argv (module, flags...), `jobs` at a time, and wait. Returns [(name, why)] of those that failed.
+    Interrupted, it cancels them.
 
     Args:
       names: of the commands.
@@ -15,7 +16,7 @@ def run_all(commands, names, jobs, cluster, folder, parameters):
       folder: for the jobs' output.
       parameters: submitit's, such as "timeout_min=60".
 
-    Raises UserError without submitit or Slurm, and for a parameter that is none.
+    Raises UserError without submitit or Slurm, and for a parameter that is none or that Slurm refuses.
     """
     try:
         import submitit
@@ -27,21 +28,26 @@ def run_all(commands, names, jobs, cluster, folder, parameters):
     try:
         executor = submitit.AutoExecutor(folder=folder, cluster=cluster)
         executor.update_parameters(slurm_array_parallelism=jobs, **given)
-    except (RuntimeError, NameError, TypeError, ValueError) as error:  # no Slurm here, or a parameter that it lacks
-        raise UserError(f"--slurm, --slurm_parameters: {str(error).splitlines()[0]}") from None
-    array = executor.map_array(_run_one, commands)
+        array = executor.map_array(_run_one, commands)
+    except (RuntimeError, NameError, TypeError, ValueError) as error:  # no Slurm here, or a parameter that it refuses
+        raise UserError(f"--slurm, --slurm_parameters: {' '.join(str(error).split())}") from None
     print(
         f"submitted {len(array)} jobs, {array[0].job_id} to {array[-1].job_id}; their output is in {folder}", flush=True
     )
     failed = []
-    for name, job in zip(names, array, strict=True):
-        try:
-            error = job.result()
-        except submitit.core.utils.UncompletedJobError as e:
-            error = str(e).splitlines()[0]
-        print(f"{name}: {error or 'done'}", flush=True)
-        if error:
-            failed.append((name, error))
+    try:
+        for name, job in zip(names, array, strict=True):
+            try:
+                error = job.result()
+            except submitit.core.utils.UncompletedJobError as e:
+                error = str(e).splitlines()[0]
+            print(f"{name}: {error or 'done'}", flush=True)
+            if error:
+                failed.append((name, error))
+    except (KeyboardInterrupt, SystemExit):  # the same list, given again, would meet their locks
+        for job in array:
+            job.cancel()
+        raise
     return failed
 
 

@@ -49,7 +49,7 @@ class _Job:
         self.begun, self.minutes, self.skipped, self.error = time.monotonic(), None, False, ""
 
     def start(self, ended):
-        """ended: queue that gets this run when its process is over."""
+        """ended: queue that gets this run when its process is over, or the OSError of printing what it says."""
         self.process = subprocess.Popen(
             self.command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             errors="replace", preexec_fn=_end_with_parent,
@@ -57,6 +57,16 @@ class _Job:
         threading.Thread(target=self._follow, args=(ended,), daemon=True).start()
 
     def _follow(self, ended):
+        try:
+            self._print_lines()
+        except OSError as error:
+            ended.put(error)
+            return
+        self.process.wait()
+        self.minutes = (time.monotonic() - self.begun) / 60
+        ended.put(self)
+
+    def _print_lines(self):
         for line in self.process.stdout:
             if _TF_LOG_NOISE.match(line):
                 continue
@@ -67,9 +77,6 @@ class _Job:
             elif line.startswith("error: "):
                 self.error = line.removeprefix("error: ").strip()
             self.skipped |= _FINISHED in line
-        self.process.wait()
-        self.minutes = (time.monotonic() - self.begun) / 60
-        ended.put(self)
 
 
 _LIBC = ctypes.CDLL(None)  # loaded here: between fork and exec a child must not take locks
@@ -110,9 +117,12 @@ def run_all(commands, jobs):
     try:
         while waiting or running:
             while waiting and len(running) < jobs:
-                running.append(_Job(*waiting.popleft(), num_threads))
-                running[-1].start(ended)
+                job = _Job(*waiting.popleft(), num_threads)
+                job.start(ended)
+                running.append(job)
             run = ended.get()
+            if isinstance(run, OSError):  # a full disk, a closed pipe
+                raise UserError(f"standard output: {run.strerror}; the runs are ended, and resume when it has room")
             running.remove(run)
             done.append(run)
             if status := run.process.returncode:
@@ -213,7 +223,7 @@ def read_list(lines, common, methods, trials):
     """The commands of the list as argv: module, `common` flags, the line's; for each trial, if there are several.
 
     lines: of standard input; methods: names of the scripts whose lines are kept, None for all; trials: how many, or
-    None to take the lines as they are. Raises UserError if nothing is left.
+    None to take the lines as they are. Raises UserError for a method that has no line, and if there are no lines.
     """
     rows = []
     for line in lines:
@@ -225,9 +235,9 @@ def read_list(lines, common, methods, trials):
         raise UserError("no runs on standard input; give a line per run: package.script --flag=value")
     listed = dict.fromkeys(module.rpartition(".")[2] for module, *_ in rows)
     if methods is not None:
+        if strange := [name for name in methods if name not in listed]:
+            raise UserError(f"--methods={','.join(strange)}: not in this list; give some of {', '.join(listed)}")
         rows = [row for row in rows if row[0].rpartition(".")[2] in methods]
-        if not rows:
-            raise UserError(f"--methods={','.join(methods)}: not in this list; give some of {', '.join(listed)}")
     commands = [[module, *common, *own] for module, *own in rows]
     if trials is None:
         return commands

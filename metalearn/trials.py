@@ -24,11 +24,6 @@ def _named(weights, prefix=""):
     return named
 
 
-def _remedy():
-    rates = " or ".join(f"--{name}" for name in ("update_lr", "aggregator_lr", "meta_lr", "beta") if name in FLAGS)
-    return f"lower {rates}; the last checkpoint stays"
-
-
 class Trials:
     """Run folders of the trials, and `weights`: dict module -> Weights of variables [trials, ...].
 
@@ -90,7 +85,7 @@ class Trials:
         arrays = [self.arrays_of(i) for i in range(len(self.folders))]
         for folder, of_trial in zip(self.folders, arrays, strict=True):
             if not all(np.isfinite(array).all() for array in of_trial.values()):
-                raise UserError(f"{folder.folder}: weights after iteration {step} are not finite; {_remedy()}")
+                raise UserError(f"{folder.folder}: weights after iteration {step} are not finite; {self._remedy()}")
         for folder, of_trial in zip(self.folders, arrays, strict=True):
             folder.save(name, of_trial)
 
@@ -104,6 +99,11 @@ class Trials:
             values = [of_trial[name] for of_trial in arrays]
             variable.assign(np.stack(values) if len(variable.shape) else values[0])
 
+    def _remedy(self):
+        rates = " or ".join(f"--{name}" for name in ("update_lr", "aggregator_lr", "meta_lr", "beta") if name in FLAGS)
+        alone = "; --num_trials=1 --trial=N trains each of the others alone" * (len(self.folders) > 1)
+        return f"lower {rates}; the last checkpoint stays{alone}"
+
     def require_finite(self, losses, steps, last):
         """Raise UserError at the first loss that is not finite. losses: [steps, trials]; last: earlier ones."""
         for step, of_step in zip(steps, losses, strict=True):
@@ -111,6 +111,6 @@ class Trials:
                 before = ", ".join(f"{earlier[i]:.4g}" for earlier in last) or "none"
                 raise UserError(
                     f"{self.folders[i].folder}: the loss of iteration {step + 1} is {of_step[i]}, the last ones before "
-                    f"it: {before}; {_remedy()}"
+                    f"it: {before}; {self._remedy()}"
                 )
             last.append(of_step)

@@ -3,7 +3,6 @@
 import numpy as np
 from PIL import Image, ImageDraw
 
-from metalearn.cli import UserError
 from metalearn.files import atomic_path
 from pose_data import rotate_folder
 
@@ -30,11 +29,8 @@ def write(rotate_dir, path):
             sheet.paste(tile, (x, y + TEXT))
             draw.text((x, y + TEXT + TILE), f"{angle * 360:.0f} deg", fill="black")
             x += TILE
-    try:
-        with atomic_path(path) as temporary:
-            sheet.save(temporary)
-    except ValueError as error:  # Pillow knows the format by the name
-        raise UserError(f"--contact_sheet={path}: give a file name that ends in .png") from error
+    with atomic_path(path) as temporary:
+        sheet.save(temporary)
 
 
 def _spread_views(folder):

@@ -2,10 +2,11 @@
 
     python create_fake_data.py --out_dir=.
 
-writes train_data.pkl and val_data.pkl in a second. Labels are random and have nothing to do with the images: expect a
-validation error of chance, 8.33.
+writes train_data.pkl and val_data.pkl, and the objects' names beside them, in a second. Labels are random and have
+nothing to do with the images: expect a validation error of chance, 8.33.
 """
 
+import json
 import math
 import os
 import shutil
@@ -55,10 +56,16 @@ def main(_):
         path, other = out_dir / f"{name}_data.pkl", out_dir / f"{name}_data"
         if FLAGS.format == "shards":
             path, other = other, path
-        with atomic_path(path) as temporary:
-            write_split(temporary, images, labels, [f"noise/{i}" for i in range(num_objects)])
+        names = [f"noise/{i}" for i in range(num_objects)]
+        with atomic_path(path) as temporary, atomic_path(out_dir / f"{name}_names.json") as names_file:
+            write_split(temporary, images, labels, names)
+            names_file.write_text(json.dumps(names, indent=0) + "\n")
         remove(other)  # an earlier one would be read in place of the new
         print(f"{path}: {num_objects} objects x {FLAGS.num_views} views of noise")
+    for path in (out_dir / f"test_{ending}" for ending in ("data.pkl", "data", "names.json")):
+        if path.exists():
+            remove(path)
+            print(f"{path}: removed, it was of earlier data")
 
 
 def define_flags():

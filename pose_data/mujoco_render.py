@@ -28,7 +28,7 @@ from PIL import Image
 
 from metalearn import workers
 from metalearn.cli import UserError, run_main
-from metalearn.files import atomic_path
+from metalearn.files import atomic_path, prepare_picture
 from pose_data import contact_sheet, rotate_folder
 from pose_data.meshes import SUFFIXES, define_up_flag, read_triangles
 from pose_data.opengl import choose_gl_backend
@@ -204,6 +204,8 @@ def check_settings(data_dir, settings):
 
 
 def main(_):
+    if FLAGS.contact_sheet:
+        prepare_picture("contact_sheet", FLAGS.contact_sheet)
     models = find_models(FLAGS.CAD_dir, FLAGS.classes_to_skip)
     choose_gl_backend()
     data_dir = Path(FLAGS.data_dir)

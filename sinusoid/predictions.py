@@ -48,13 +48,20 @@ def predictions(run, batch, num_updates=None):
 
 
 def restored(folders, family):
-    """[(label, restored run)] of the first trials of a family's three methods, in the tables' order."""
+    """[(label, restored run)] of the first trials of a family's three methods, in the tables' order. Raises UserError
+    if one is missing or has two settings."""
     from metalearn.restore import restore  # TensorFlow and the scripts' flags
 
     found = {}
-    for result in sorted(results.load_results(folders, paper), key=lambda result: (result["order"], result["trial"])):
-        if result["method"].startswith(f"sinusoid_{family}_"):
-            found.setdefault(result["method"], (result["label"], result["folder"]))
+    for _, trials in results.group(results.load_results(folders, paper)):
+        first = min(trials, key=lambda trial: trial["trial"])
+        if not first["method"].startswith(f"sinusoid_{family}_"):
+            continue
+        if first["method"] in found:
+            raise UserError(
+                f"--logdir={','.join(folders)}: {first['label']} with different settings; move one of them out"
+            )
+        found[first["method"]] = first["label"], first["folder"]
     if len(found) < 3:
         raise UserError(
             f"--logdir={','.join(folders)}: not the three {METHODS[family]} methods; run: bash run.sh table1"

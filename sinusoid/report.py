@@ -37,7 +37,8 @@ LABELS = [label for label, _ in FIRST_LAYERS.values()]
 
 
 def load_runs(folders):
-    """The sinusoid's of results.load_results, a run with several numbers of test shots once for each."""
+    """The sinusoid's of results.load_results, a run with several numbers of test shots once for each. Raises UserError
+    if there is none."""
     runs = []
     for run in results.load_results(folders, paper):
         if run["method"] not in FIRST_LAYERS:
@@ -47,6 +48,8 @@ def load_runs(folders):
             if shots := re.fullmatch(r"(\d+)_shots", name):
                 used = run["flags"] | {"test_shots": [shots[1]]}
                 runs.append(results.identify(run | numbers | {"flags": used}, paper))
+    if not runs:
+        raise UserError(f"--logdir={','.join(map(str, folders))}: no run of sinusoid/; train with bash run.sh table1")
     return runs
 
 
@@ -71,7 +74,8 @@ def table_rows(runs):
                 "method": row["method"],
                 "mean": statistics.mean(errors),
                 "std": results.std(errors),
-                "standard_error": per_task.std(ddof=1) / np.sqrt(len(per_task)),  # over test tasks
+                # over test tasks
+                "standard_error": per_task.std(ddof=1) / np.sqrt(len(per_task)) if len(per_task) > 1 else None,
                 "trials": len(all_trials),
                 "diverged": len(all_trials) - len(trials),
                 "notebook_tasks_mean": statistics.mean(notebook) if notebook else None,
@@ -85,9 +89,17 @@ def table_rows(runs):
 
 
 def _groups(runs):
-    """[(row of results.table, its trials)] by protocol, shots and method."""
+    """[(row of results.table, its trials)] by protocol, shots and method. Raises UserError if one has two settings."""
     groups = zip(results.table(runs), (trials for _, trials in results.group(runs)), strict=True)
-    return sorted(groups, key=lambda group: (group[0]["preset"], group[0]["shots"]))
+    groups, seen = sorted(groups, key=lambda group: (group[0]["preset"], group[0]["shots"])), set()
+    for row, _ in groups:
+        if (key := (row["preset"], row["shots"], row["method"])) in seen:
+            raise UserError(
+                f"--logdir={','.join(FLAGS.logdir)}: {row['method']} at {row['shots']} shots twice in a folder "
+                f"{row['preset']}, with different settings; move one of them out"
+            )
+        seen.add(key)
+    return groups
 
 
 def _not_diverged(trials):
@@ -101,13 +113,7 @@ def table1(runs, prefix):
     protocols = sorted({row["protocol"] for row in rows})
     cells = {}
     for row in rows:
-        at = cells.setdefault((row["shots"], row["method"]), {})
-        if row["protocol"] in at:
-            raise UserError(
-                f"--logdir={','.join(FLAGS.logdir)}: {row['method']} at {row['shots']} shots twice in a folder "
-                f"{row['protocol']}, with different settings; move one of them out"
-            )
-        at[row["protocol"]] = row
+        cells.setdefault((row["shots"], row["method"]), {})[row["protocol"]] = row
     headings = [f"{PROTOCOLS.get(protocol, protocol)} | ±" for protocol in protocols]
     lines = [f"| shots | method | the paper | {' | '.join(headings)} |", "|---" * (3 + 2 * len(protocols)) + "|"]
     for (shots, method), at in sorted(cells.items(), key=lambda item: (item[0][0], place(item[0][1]))):
@@ -118,7 +124,8 @@ def table1(runs, prefix):
                 line += ["-", "-"]
                 continue
             diverged = f", {row['diverged']} of {row['trials']} trials diverged" if row["diverged"] else ""
-            line += [results.mean_std(row["mean"], row["std"]) + diverged, f"{row['standard_error']:.2f}"]
+            error = row["standard_error"]
+            line += [results.mean_std(row["mean"], row["std"]) + diverged, "-" if error is None else f"{error:.2f}"]
         lines.append(f"| {' | '.join(line)} |")
     on_notebook = []
     for row in rows:
@@ -210,17 +217,16 @@ def figure6(runs, path):
     """The first layers' weights (a posterior's means) of the first trials at the fewest shots, a row a method, a column
     a protocol, and beside the image as .md and .csv: what `_one_hot_measures` says of all trials."""
     groups = {
-        (row["preset"], row["shots"], FIRST_LAYERS[trials[0]["method"]][0]): [
+        (row["preset"], row["shots"], row["method"]): [
             (layers := _first_layers(trial), _one_hot_measures(*layers))
             for trial in sorted(trials, key=lambda trial: trial["trial"])
         ]
         for row, trials in _groups(runs)
     }
-    if not groups:
-        raise UserError(f"--logdir={','.join(FLAGS.logdir)}: no run of sinusoid/; train with bash run.sh table1")
     _write_figure6_table(groups, path)
     protocols, fewest = sorted({key[0] for key in groups}), min(shots for _, shots, _ in groups)
-    methods = [label for label in LABELS if any(key[1:] == (fewest, label) for key in groups)]
+    methods = {method for _, shots, method in groups if shots == fewest}
+    methods = sorted(methods, key=lambda method: (place(method), method))
     figure, axes = figures.pyplot().subplots(
         len(methods), len(protocols), figsize=(5 * len(protocols), 2.4 * len(methods)), squeeze=False,
         layout="constrained",

@@ -9,6 +9,7 @@ from pathlib import Path
 
 REPO = Path(__file__).resolve().parents[1]
 STUB = """#!/bin/bash
+[[ $* != *CAD_dir* || $1 != -c ]] || exec {python} "$@"
 [[ $1 == -m ]] || exit 0
 echo "PYTHON $*"
 [[ $2 != metalearn.sweep ]] || PYTHONPATH={repo} {python} -c '{lister}' "$@"
@@ -43,7 +44,7 @@ def in_a_copy(tmp_path):
     (clone / ".venv/bin/python").write_text(STUB.format(repo=REPO, python=sys.executable, lister=LISTER))
     (clone / ".venv/bin/python").chmod(0o755)
     sums = subprocess.run("cat requirements.txt pyproject.toml | cksum", shell=True, cwd=clone, capture_output=True)
-    (clone / ".venv/installed").write_text(f"{sums.stdout.decode().strip()}  \n")
+    (clone / ".venv/installed").write_text(sums.stdout.decode())
     for folder in (data, data / "split-1", data / "split-2", data / "search-1"):
         folder.mkdir()
         for name in ("train_data.pkl", "val_data.pkl"):

@@ -132,6 +132,13 @@ def test_the_fingerprint_is_of_the_classes_and_of_what_their_labels_are_drawn_fr
         make(fixed_labels=True, label_seed=1).fingerprint, make(fixed_labels=True, task_sets=True).fingerprint,
     ]  # fmt: skip
     assert len(set(prints)) == 5 and make().fingerprint == prints[0]
+    settings = {"ways": WAYS, "shots": SHOTS, "query_shots": QUERY, "num_tasks": 5}
+    classes = numbered(6, 8)
+    fewer, others = classes.images[:, :-1], classes.images.copy()
+    others[:, 1:] += 1
+    of_images = [classes._replace(images=images) for images in (classes.images, fewer, others)]
+    all_prints = [ClassTasks(part, **settings).fingerprint for part in of_images]
+    assert len(set(all_prints)) == 3 and len({text.partition("-")[0] for text in all_prints}) == 1  # as of earlier runs
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,8 @@ def main(_):
         raise UserError("--fail=user: two\\nlines")
     if flags.FLAGS.fail == "missing":
         open("/nowhere/file")
+    if flags.FLAGS.fail == "memory":
+        raise type("ResourceExhaustedError", (Exception,), {})("OOM when allocating a tensor\\n[more]")
     if flags.FLAGS.fail == "bug":
         raise ZeroDivisionError
 run_main(main)
@@ -32,6 +34,7 @@ def run_script(*arguments):
     [
         ("--fail=user", "error: --fail=user: two lines\n"),
         ("--fail=missing", "error: /nowhere/file: No such file or directory\n"),
+        ("--fail=memory", "error: out of memory (OOM when allocating a tensor) lower the sizes that the flags give\n"),
         ("--trian=1", "error: Unknown command line flag 'trian'. Did you mean: train ? --help lists the flags\n"),
         ("False", "error: unexpected argument 'False': write flags as --name=value\n"),
     ],
@@ -40,6 +43,13 @@ def test_a_mistake_gives_one_line_and_status_1(argument, message):
     result = run_script(argument)
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr.replace(";", "") == message
+
+
+def test_a_flag_file_that_is_no_text_is_named(tmp_path):
+    (tmp_path / "latin.cfg").write_bytes("# caf\u00e9\n--notrain\n".encode("latin-1"))
+    done = run_script(f"--flagfile={tmp_path}/latin.cfg")
+    assert done.returncode == 1 and done.stderr.startswith(f"error: --flagfile={tmp_path}/latin.cfg: no UTF-8 text (")
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_a_bug_still_gives_a_traceback():

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
-from cad_folder import write_views
+from cad_folder import run, write_views
 from PIL import Image
 
 from metalearn.cli import UserError
+from metalearn.files import prepare_picture
 from pose_data import contact_sheet, rotate_folder
 from pose_data.contact_sheet import NUM_VIEWS, OBJECTS_IN_ROW, TEXT, TILE
 
@@ -27,7 +28,15 @@ def test_all_objects_have_a_place(tmp_path):
         assert sheet.size == (OBJECTS_IN_ROW * (NUM_VIEWS * TILE + TEXT), 2 * (TILE + 2 * TEXT))
 
 
-def test_a_file_name_without_an_image_suffix_is_refused(tmp_path):
-    write_views(tmp_path / "rotate", ["car/01"])
+def test_a_file_name_without_an_image_suffix_is_refused_before_anything_is_rendered(tmp_path):
     with pytest.raises(UserError, match=r"--contact_sheet=.*sheet: give a file name that ends in \.png"):
-        contact_sheet.write(tmp_path / "rotate", tmp_path / "sheet")
+        prepare_picture("contact_sheet", tmp_path / "sheet")
+    done = run("mujoco_render", CAD_dir=tmp_path, data_dir=tmp_path / "data", contact_sheet="sheet")
+    assert done.returncode == 1 and "error: --contact_sheet=sheet: give a file name" in done.stderr
+
+
+def test_the_folder_of_a_sheet_is_made(tmp_path):
+    prepare_picture("contact_sheet", tmp_path / "a/b/sheet.png")
+    write_views(tmp_path / "rotate", ["car/01"])
+    contact_sheet.write(tmp_path / "rotate", tmp_path / "a/b/sheet.png")
+    assert (tmp_path / "a/b/sheet.png").is_file()

@@ -10,6 +10,7 @@ import tiny
 from PIL import Image
 from scripts import Fork, run_script
 
+from metalearn.cli import UserError
 from metalearn.export import export
 from pose_code import paper
 from pose_code import predict as predict_script
@@ -150,6 +151,11 @@ def exported_predictions(run, out):
     predictions = [each.predict(batch, tf.constant([0, 1]))[0].numpy() for each in (whole, small)]
     np.testing.assert_allclose(*predictions, rtol=1e-4, atol=1e-4)  # sigma is 2e-9
     assert "/" not in small.flags["logdir"]
+    checkpoint = (run / "checkpoint-final.npz").read_bytes()
+    with pytest.raises(UserError, match="a run folder; give another"):
+        export(run, run)
+    assert (run / "checkpoint-final.npz").read_bytes() == checkpoint
+    export(run, out)  # an export may be made anew
 
 
 def test_an_export_predicts_as_its_run_s_means_and_names_no_folder_of_this_machine(runs, tmp_path):

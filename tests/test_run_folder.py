@@ -1,6 +1,9 @@
 """What a run folder keeps to: its name, data, settings and records, those of earlier versions too."""
 
+import errno
+import fcntl
 import json
+import os
 import shutil
 import types
 
@@ -11,6 +14,7 @@ from scripts import error_line
 from tiny import load, run
 
 from metalearn import checkpoints
+from metalearn.cli import UserError
 from metalearn.curve import Curve
 from metalearn.restore import restore
 from metalearn.run_folder import RunFolder
@@ -30,6 +34,31 @@ def test_a_curve_is_measured_alike_to_its_end(data_dir, tmp_path):
     assert "--test_num_updates was 2" in error_line(run("maml_vanilla", data_dir, tmp_path, *other))
     evaluated = run("maml_vanilla", data_dir, tmp_path, "--test_num_updates=3", flags[1], "--train=False")
     assert evaluated.returncode == 0, evaluated.stderr
+
+
+def test_the_seed_of_an_evaluation_is_kept_until_a_run_is_finished(data_dir, tmp_path):
+    assert run("np_vanilla", data_dir, tmp_path, "--num_updates=1").returncode == 0
+    assert "--eval_seed was 0" in error_line(run("np_vanilla", data_dir, tmp_path, "--num_updates=2", "--eval_seed=7"))
+    other = run("np_vanilla", data_dir, tmp_path, "--num_updates=1", "--eval_seed=7")
+    assert other.returncode == 0 and "finished before" not in other.stdout, other.stderr
+
+
+def test_an_evaluation_of_no_run_leaves_nothing_behind(data_dir, tmp_path):
+    refused = run("np_vanilla", data_dir, tmp_path, "--train=False", "--update_lr=7")
+    assert "no checkpoint to evaluate" in error_line(refused) and not list(tmp_path.iterdir())
+
+
+def test_a_disk_without_locks_is_named_as_such(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    folder = types.SimpleNamespace(folder=tmp_path)
+    with pytest.raises(UserError, match="lock: No locks available: files cannot be locked"), RunFolder.lock(folder):
+        pass
+    monkeypatch.setattr(fcntl, "flock", lambda *_: (_ for _ in ()).throw(BlockingIOError()))
+    with pytest.raises(UserError, match="another run is working there"), RunFolder.lock(folder):
+        pass
 
 
 @pytest.mark.parametrize("name", ["logs\n", " logs", "logs\udcff"])

@@ -132,31 +132,6 @@ def test_quick_is_one_trial_of_the_cure_and_methods_adds_maml(run):
     assert [words[0] for words in runs] == ["pose_code.np_vanilla", "pose_code.maml_vanilla"]
 
 
-def test_two_cad_folders_never_share_their_data_and_one_that_does_not_exist_is_named(run, tmp_path):
-    where = set()
-    for name in ("a-b/CAD", "a/b/CAD"):
-        (tmp_path / name).mkdir(parents=True)
-        done = run("data", check=False, DATA_DIR="", CAD_DIR=str(tmp_path / name), WORK_DIR=str(tmp_path / "work"))
-        (render,) = (line.split() for line in done.stdout.splitlines() if "pose_data.mujoco_render" in line)
-        where |= {word for word in render if word.startswith("--data_dir=")}
-    assert len(where) == 2
-    refused = run("data", check=False, DATA_DIR="", CAD_DIR=str(tmp_path / "nowhere"))
-    assert refused.returncode == 1
-    assert refused.stderr.startswith(f"error: CAD_DIR={tmp_path}/nowhere: no such folder")
-
-
-def test_setup_takes_tensorflow_with_cuda_where_there_is_a_gpu(run, tmp_path):
-    (tmp_path / "bin/nvidia-smi").write_text("#!/bin/sh\necho 'GPU 0: NVIDIA H100 (UUID: GPU-1)'\n")
-    python = tmp_path / "bin/python3"
-    python.write_text("#!/bin/bash\n[[ $2 != venv ]] || { mkdir -p .venv/bin; cp ../bin/fake .venv/bin/python; }\n")
-    (tmp_path / "bin/fake").write_text('#!/bin/bash\necho "PYTHON $*"\n')
-    for path in (python, tmp_path / "bin/fake"):
-        path.chmod(0o755)
-    done = run("setup", check=False)
-    assert done.returncode == 0 and "for an NVIDIA GPU, and the CPU" in done.stdout
-    assert "-r requirements.txt tensorflow[and-cuda]" in done.stdout
-
-
 def test_what_did_not_fail_is_summarized_and_the_exit_status_says_that_something_did(run, tmp_path):
     stub = tmp_path / "a clone/.venv/bin/python"
     stub.write_text(stub.read_text() + "[[ $2 != metalearn.sweep ]] || exit 1\n")
@@ -199,19 +174,6 @@ def test_flags_that_would_be_ignored_are_refused_and_nothing_is_done(run, tmp_pa
 def test_trials_reach_the_search_of_table_1(run):
     assert {words[2] for words in run("search_table1")[0]} == {"--num_trials=3"}
     assert {words[2] for words in run("search_table1", TRIALS="2")[0]} == {"--num_trials=2"}
-
-
-def test_views_are_resized_anew_until_there_are_pickles(run, tmp_path):
-    data = tmp_path / "begun"
-    (data / "rotate/chair/02").mkdir(parents=True)
-    (data / "rotate_resize/chair/01").mkdir(parents=True)
-    _, commands = run("data", DATA_DIR=str(data))
-    assert [command.split()[0] for command in commands[-2:]] == ["pose_data.resize_images", "pose_data.data_gen"]
-    assert [path.name for path in (data / "rotate_resize/chair").iterdir()] == ["02"]
-    (data / "rotate").rename(data / "elsewhere")
-    failed = run("data", check=False, DATA_DIR=str(data))
-    assert failed.returncode == 1 and "rotate_resize: its rotate/" in failed.stderr
-    assert (data / "rotate_resize/chair/02").is_dir()
 
 
 def test_a_dry_run_goes_to_the_launcher_and_makes_no_table(run):
@@ -305,7 +267,7 @@ def test_a_refused_list_is_the_last_thing_said(run):
     assert done.returncode == 1 and done.stderr.splitlines()[-1].startswith("error: runs of the list failed or were")
 
 
-def test_predict_takes_models_or_rendered_views_and_a_place_for_its_picture(run):
+def test_predict_takes_models_or_rendered_views_and_a_place_for_its_picture(run, tmp_path):
     here, command = os.getcwd(), "pose_code.predict --run={} {}"
     _, commands = run("predict", "--support=a", "--query=/b", RUN="runs/mine")
     rendered = f"--support={here}/a --query=/b --out=work_dir/predict/views.png"
@@ -314,6 +276,8 @@ def test_predict_takes_models_or_rendered_views_and_a_place_for_its_picture(run)
     assert commands == [command.format("pretrained/maml_bbb", f"--out={here}/there/z.png --CAD={here}/my chair.off")]
     _, commands = run("predict", "a.off", "b.off")
     assert commands[-1].endswith(f"--out=work_dir/predict/a.json --CAD={here}/a.off,{here}/b.off")
+    _, commands = run("predict", "a folder", WORK_DIR=str(tmp_path / "w.1/x"))
+    assert f"--out={tmp_path}/w.1/x/predict/a folder.png " in commands[0]
     _, commands = run("predict", "a.off", "--CAD=b.off,/c.off", "--run=mine")
     assert f"--run={here}/mine --out=" in commands[0] and commands[0].endswith(
         f"--CAD={here}/a.off,{here}/b.off,/c.off"
@@ -327,6 +291,32 @@ def test_variables_that_a_list_has_no_use_for_are_refused(run, tmp_path):
         ("figure10", {"SHOTS": "5"}, "SHOTS=5: figure10 has one shot"),
         ("table4", {"DATA": "mini_imagenet", "PRESET": "small"}, "PRESET=small: DATA=mini_imagenet has one"),
         ("table2", {"LOG_DIR": f"{tmp_path}/a,b"}, "its name may not have a newline or a comma"),
+        ("quick", {"PRESET": "small"}, "PRESET=small: quick has its own"),
+        ("search_table4", {"PRESET": "paper"}, "PRESET=paper: search_table4 has its own"),
+        ("search finetune", {"BETAS": "1"}, "BETAS=1: search finetune has no beta"),
+        ("figure2", {"BETAS": "1e-3,1e-2"}, "BETAS=1e-3,1e-2: 1e-3,1e-2 is no number"),
+        ("figure2", {"BETAS": "1 1e-3x"}, "BETAS=1 1e-3x: 1e-3x is no number"),
+        ("search np_bbb", {"RATES": "fast"}, "RATES=fast: fast is no number"),
+        ("table4", {"SHOTS": "1-5"}, "SHOTS=1-5: 1-5 is no number"),
     ):
-        failed = run(name, check=False, **variables)
+        failed = run(*name.split(), check=False, **variables)
         assert failed.returncode == 1 and message in failed.stderr, failed.stderr
+        assert "PYTHON" not in failed.stdout
+
+
+def test_a_method_that_a_list_lacks_is_refused_and_blanks_do_not_matter(run):
+    done = run("table3", check=False, PRESET="small", TRIALS="1", METHODS="np_bbb maml_vanilla")
+    assert done.returncode == 1 and "RUN" not in done.stdout
+    assert "--methods=maml_vanilla: not in this list; give some of np_bbb, np_all_bbb, np_vanilla" in done.stderr
+    runs, commands = run("figure2", PRESET="small", TRIALS="1", BETAS="1e-2  0.01", METHODS=" np_bbb \n maml_bbb ")
+    assert [words[0] for words in runs] == ["pose_code.np_bbb", "pose_code.maml_bbb"]
+    assert "--methods=np_bbb,maml_bbb " in commands[-1]
+
+
+def test_a_relative_path_in_a_flag_starts_where_the_command_was_given(run, tmp_path):
+    here = os.getcwd()
+    _, commands = run("train", "np_bbb", "--logdir=my logs", "--data_dir=d", "--dim_w=10", PRESET="small")
+    assert commands[-1].endswith(f" --logdir={here}/my logs --data_dir={here}/d --dim_w=10")
+    done = run("figure1", "--out=x.png", check=False)
+    assert f"--out={here}/x.png --out={here}/x.png" in done.stdout
+    assert done.returncode == 0 and done.stdout.splitlines()[-1] == f"== {here}/x.png"

@@ -49,7 +49,22 @@ def test_figure10_is_maml_and_mr_maml_at_each_beta_on_mutually_exclusive_tasks(r
     assert "--against=beta --figure=" in commands[-1]
 
 
+def test_classes_of_another_source_than_the_one_named_are_refused(run, tmp_path):
+    classes = tmp_path / "w/classes-omniglot"
+    classes.mkdir(parents=True)
+    settings = {"WORK_DIR": str(tmp_path / "w"), "DATA": "omniglot"}
+    run("omniglot", SOURCE_DIR=str(tmp_path / "a"), **settings)
+    assert (classes / "source").read_text() == f"{tmp_path}/a\n"
+    (classes / "classes.npz").touch()
+    refused = run("table4", check=False, SOURCE_DIR=str(tmp_path / "b"), **settings)
+    assert refused.returncode == 1 and "RUN" not in refused.stdout
+    assert f"SOURCE_DIR={tmp_path}/b: {classes} has its classes, of {tmp_path}/a; leave it out" in refused.stderr
+    for source in ({}, {"SOURCE_DIR": str(tmp_path / "a")}):
+        assert run("table4", **settings, **source)[0]
+
+
 @pytest.mark.parametrize("variables, message", [
+    ({"SOURCE_DIR": "/a"}, "SOURCE_DIR=/a: DATA=fonts has none"),
     ({"DATA": "mnist"}, "DATA=mnist: give fonts, omniglot or mini_imagenet"),
     ({"DATA": "mini_imagenet"}, "SOURCE_DIR: give MiniImagenet's folder"),
     ({"PRESET": "tiny"}, "PRESET=tiny: there is no presets/classification/tiny"),

@@ -2,10 +2,14 @@
 
 import csv
 import json
+import types
 
 import numpy as np
+import pytest
 from scripts import REPO, run_script
 
+from metalearn.cli import UserError
+from metalearn.trials import Trials
 from sinusoid import report
 
 GRID = np.linspace(-5.0, 5.0, 201)
@@ -118,6 +122,24 @@ def test_the_report_sets_both_protocols_beside_the_paper(tmp_path):
     assert done.returncode == 0, done.stderr
     twice = run_script("sinusoid", "report", f"--logdir={text}", f"--table1={tmp_path / 't'}")
     assert twice.returncode == 1 and "MAML at 10 shots twice in a folder text" in twice.stderr
+    for figure in (5, 6):
+        twice = run_script("sinusoid", "report", f"--logdir={text}", f"--figure{figure}={tmp_path / 'twice.png'}")
+        assert twice.returncode == 1 and "MAML at 10 shots twice in a folder text" in twice.stderr
+    assert not (tmp_path / "twice.png").exists()
+
+
+def test_one_test_task_has_no_standard_error_and_runs_of_another_domain_are_none_of_the_report_s(tmp_path):
+    done = run("cnp", tmp_path / "text", "--num_updates=0", "--num_test_tasks=1")
+    assert done.returncode == 0, done.stderr
+    done = run_script("sinusoid", "report", f"--logdir={tmp_path / 'text'}", f"--table1={tmp_path / 't'}")
+    assert done.returncode == 0 and "Warning" not in done.stderr and done.stdout.splitlines()[2].endswith(" | - |")
+    (folder,) = (tmp_path / "text").iterdir()
+    result = json.loads((folder / "result.json").read_text())
+    (folder / "result.json").write_text(json.dumps(result | {"method": "np_vanilla"}))
+    done = run_script("sinusoid", "report", f"--logdir={tmp_path / 'text'}", f"--table1={tmp_path / 't'}")
+    assert done.returncode == 1 and done.stderr.splitlines()[-1].endswith(
+        "no run of sinusoid/; train with bash run.sh table1"
+    )
 
 
 def test_rows_are_in_the_order_of_the_methods_whatever_a_label_adds_to_their_names():
@@ -218,6 +240,16 @@ def test_weight_decay_halves_means_and_leaves_the_posterior_s_scale(tmp_path):
     assert 0 < len(rhos) < len(before)
     for name, array in before.items():
         np.testing.assert_allclose(after[name], array * (1.0 if name in rhos else 0.5), rtol=1e-4, atol=1e-6)
+
+
+def test_a_trial_that_diverges_says_how_the_others_go_on():
+    together = Trials.__new__(Trials)
+    together.folders = [types.SimpleNamespace(folder=f"trial-{number}") for number in (1, 2)]
+    with pytest.raises(UserError, match=r"trial-2: the loss of iteration 4 is nan.*; --num_trials=1 --trial=N trains"):
+        together.require_finite(np.array([[1.0, 2.0], [1.0, np.nan]]), [2, 3], [])
+    together.folders = together.folders[:1]
+    with pytest.raises(UserError, match=r"the last checkpoint stays$"):
+        together.require_finite(np.array([[np.nan]]), [2], [])
 
 
 def test_a_meta_test_that_diverges_says_so(tmp_path):

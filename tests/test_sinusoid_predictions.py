@@ -1,5 +1,7 @@
 """Figures 7 and 8: what a restored sinusoid learner predicts for tasks of one one-hot."""
 
+import shutil
+
 import numpy as np
 import pytest
 from scripts import Fork, run_script
@@ -48,3 +50,8 @@ def test_figure_8_is_drawn_and_figure_7_asks_for_its_runs(folder, tmp_path):
     assert done.returncode == 0 and (tmp_path / "8.png").read_bytes().startswith(b"\x89PNG"), done.stderr
     with pytest.raises(UserError, match="not the three CNP methods"):
         predictions.restored([str(folder)], "cnp")
+    twice = shutil.copytree(folder, tmp_path / "twice")
+    (run,) = twice.glob("sinusoid_maml_none*")
+    shutil.copytree(run, twice / run.name.replace(".trial-", ".tag.trial-"))
+    with pytest.raises(UserError, match="MAML with different settings; move one of them out"):
+        predictions.restored([str(twice)], "maml")

@@ -224,9 +224,10 @@ def test_curves_show_every_held_out_error_and_name_a_damaged_file(tmp_path):
     whole = curve.read_text()
     curve.write_text("")  # of a run that was stopped before its first row
     figures.draw_curves(runs)
-    curve.write_text(whole + "40,1")
-    with pytest.raises(UserError, match=r"np_vanilla\.trial-1/curve\.csv: damaged"):
-        figures.draw_curves(runs)
+    for damaged in (whole + "40,1", whole.partition("\n")[2]):
+        curve.write_text(damaged)
+        with pytest.raises(UserError, match=r"np_vanilla\.trial-1/curve\.csv: damaged"):
+            figures.draw_curves(runs)
 
 
 def test_the_table_s_picture_averages_the_same_objects_only(tmp_path):
@@ -293,7 +294,11 @@ def test_missing_and_damaged_results_are_named(tmp_path, logdir):
     bad = logdir / "np_bbb.beta-0.001.trial-1" / "result.json"
     whole = json.loads(bad.read_text())
     untimed = {name: value for name, value in whole.items() if name != "wall_time_s"}
-    for damaged in (json.dumps(whole)[:50], json.dumps(untimed), json.dumps(whole | {"flags": ["beta"]}), "[]"):
+    apart = {name: value for name, value in whole.items() if name != "per_object"}
+    for damaged in (
+        json.dumps(whole)[:50], json.dumps(untimed), json.dumps(whole | {"flags": ["beta"]}), "[]", json.dumps(apart),
+        json.dumps(whole | {"meta_test_mse": None}), json.dumps(whole | {"meta_train_mse": "low"}),
+    ):  # fmt: skip
         bad.write_text(damaged)
         with pytest.raises(UserError, match=r"trial-1/result\.json"):
             results.load_results([logdir], paper)

@@ -1,5 +1,6 @@
 """The launcher: a list of runs, some at a time, killed and resumed, with failures, timed, and as a job array."""
 
+import os
 import shlex
 import signal
 import subprocess
@@ -55,6 +56,7 @@ def test_each_line_is_run_per_trial_after_the_common_flags_which_it_may_override
 def test_a_list_without_the_methods_asked_for_or_a_stray_argument_is_refused():
     for flags, why in (
         ("--methods=np_x", "--methods=np_x: not in this list"),
+        ("--methods=np_bbb,np_x", "--methods=np_x: not in this list; give some of np_bbb"),
         ("beta=1", "unexpected argument 'beta=1'"),
     ):
         refused = run("pose_code.np_bbb\n", flags)
@@ -69,6 +71,26 @@ def test_runs_side_by_side_go_on_after_a_failed_one_which_is_named_at_the_end(tm
     assert "3 of 3 runs done, 1 failed" in done.stdout and "[3/3 fake_training trial=3] iteration 10/10" in done.stdout
     threads = max(1, workers.default_num_workers() // 2)
     assert (tmp_path / "trial-1/steps").read_text().startswith(f"1 {threads}\n")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_a_launcher_that_cannot_print_ends_its_runs_in_one_line(tmp_path):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "metalearn.sweep", "--jobs=2"], input=line(tmp_path, 1, 10**6) + line(tmp_path, 2),
+            stdout=full, stderr=subprocess.PIPE, text=True, cwd=REPO, timeout=60,
+        )  # fmt: skip
+    (told,) = done.stderr.splitlines()
+    assert done.returncode == 1 and told.startswith("error: standard output: No space left on device; the runs are")
+    taken = steps(tmp_path)[1]
+    time.sleep(0.5)
+    assert len(steps(tmp_path)[1]) <= len(taken) + 1  # it has ended, too
+
+
+def test_a_run_that_cannot_be_started_is_the_error(monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with pytest.raises(FileNotFoundError, match="/nowhere/python"):
+        sweep.run_all([["tests.fake_training"]], 1)
 
 
 def test_jobs_run_side_by_side_and_no_more_than_asked(tmp_path):
@@ -126,6 +148,38 @@ def test_the_same_list_as_a_job_array(tmp_path):
     assert "1/2 fake_training trial=1 num_threads=1: done" in done.stdout
     assert "failed: 2/2 fake_training trial=2 broken=yes: --broken=yes: as asked" in done.stderr
     assert list((tmp_path / "jobs").iterdir())
+
+
+SBATCH = """#!/bin/sh
+echo "sbatch: error: invalid partition specified: gpuu" >&2
+exit 1
+"""
+
+
+def test_what_slurm_refuses_is_one_line(tmp_path, monkeypatch):
+    for name, text in (("sbatch", SBATCH), ("srun", SBATCH), ("sacct", SBATCH)):
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    flags = ["--slurm", "--slurm_parameters=slurm_partition=gpuu", f"--slurm_folder={tmp_path}/jobs"]
+    done = run(line(tmp_path / "runs"), *flags)
+    (told,) = [text for text in done.stderr.splitlines() if "sbatch: error" not in text or text.startswith("error: ")]
+    assert done.returncode == 1 and told.startswith("error: --slurm, --slurm_parameters: ") and "gpuu" in told
+
+
+def test_interrupted_a_job_array_is_cancelled(tmp_path):
+    flags = ["--slurm", "--slurm_cluster=local", f"--slurm_folder={tmp_path}/jobs"]
+    process = start(line(tmp_path, 1, 10**6, "--num_threads=1"), *flags)
+    while len(steps(tmp_path).get(1, [])) < 10:
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130 and "interrupted" in stderr
+    time.sleep(1.0)
+    taken = len(steps(tmp_path)[1])
+    time.sleep(0.5)
+    assert len(steps(tmp_path)[1]) == taken
 
 
 def test_a_list_that_is_empty_or_not_quoted_is_an_error():
