@@ -61,7 +61,7 @@ setup() {  # [EXTRAS]
 
 one_at_a_time() {  # FOLDER WHAT: wait until no other run.sh does it; until 9 is closed
   exec 9<"$1"
-  flock --nonblock 9 || { say "Waiting for $2 in $1"; flock 9; }
+  flock --nonblock 9 || { say "Waiting for $2 in $1"; flock 9 || true; }  # some disks have no locks
 }
 
 install() {  # what `wanted` says; lists that are training go on with the .venv that is there

@@ -191,7 +191,7 @@ classes() {  # the classes of DATA in CLASS_DIR, and TRIALS, SHOTS and P, the pr
       $PY -m classification.mini_imagenet --data_dir="$SOURCE_DIR" --out="$CLASS_DIR"
       ;;
   esac
-  [[ ! -d $CLASS_DIR ]] || printf '%s\n' "$of" >"$CLASS_DIR/source"
+  [[ $DATA == fonts || ! -d $CLASS_DIR ]] || printf '%s\n' "$of" >"$CLASS_DIR/source"
 }
 
 class_sweep() {  # LOGDIR FLAGS...: each line once per trial, which has its own choice of classes
