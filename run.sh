@@ -59,9 +59,11 @@ setup() {  # [EXTRAS]
   exec 9<&-
 }
 
-one_at_a_time() {  # FOLDER WHAT: wait until no other run.sh does it; until 9 is closed
+one_at_a_time() {  # FOLDER WHAT: take the folder's lock, as file descriptor 9, when another run.sh has let go of it
+  local status=0
   exec 9<"$1"
-  flock --nonblock 9 || { say "Waiting for $2 in $1"; flock 9 || true; }  # some disks have no locks
+  flock --nonblock 9 2>/dev/null || status=$?
+  [[ $status != 1 ]] || { say "Waiting for $2"; flock 9; }  # another status: the disk has no locks
 }
 
 install() {  # what `wanted` says; lists that are training go on with the .venv that is there
@@ -74,9 +76,10 @@ install() {  # what `wanted` says; lists that are training go on with the .venv 
     "$PYTHON" -m venv --clear .venv ||
       die "$PYTHON cannot make a virtual environment; on Debian: apt-get install python3-venv"
   fi
+  if is_set_up "${wanted[0]}"; then wanted+=("$(cat .venv/installed)"); fi  # other extras of the same packages
+  rm -f .venv/installed
   $PY -m pip install --quiet --disable-pip-version-check -r requirements.txt "${tensorflow[@]}"
   $PY -m pip install --quiet --disable-pip-version-check -e ".$extras"
-  if is_set_up "${wanted[0]}"; then wanted+=("$(cat .venv/installed)"); fi  # another list of extras
   printf '%s\n' "${wanted[@]}" >.venv/installed
 }
 
@@ -111,7 +114,7 @@ data() {  # FLAGS of data_gen...
     [[ $# == 0 ]] || die "$DATA_DIR has its data; another DATA_DIR takes data with other flags"
     local of
     of=$(cad_dir_of "$DATA_DIR")
-    [[ -z $CAD_DIR || $CAD_DIR == "$of" ]] ||
+    [[ -z $CAD_DIR || -z $GIVEN_DATA_DIR || $CAD_DIR == "$of" ]] ||  # else the folder's name is made of CAD_DIR
       die "CAD_DIR=$CAD_DIR: $DATA_DIR has its data, of ${of:-models that are not recorded}; leave it out, or give another DATA_DIR"
     return
   fi
@@ -120,8 +123,12 @@ data() {  # FLAGS of data_gen...
     die "$DATA_DIR/rotate_resize: its rotate/, of which it would be made anew, is gone; run data_gen.py on it, or move it away"
   opengl
   mkdir -p "$DATA_DIR"
-  one_at_a_time "$DATA_DIR" "another launch that makes its data"
-  has_data "$DATA_DIR" || make_data "$@"
+  one_at_a_time "$DATA_DIR" "another launch, which makes the data of $DATA_DIR"
+  if has_data "$DATA_DIR"; then
+    data "$@"  # which may not be those asked for
+  else
+    make_data "$@"
+  fi
   exec 9<&-
 }
 

@@ -31,8 +31,8 @@ class Classes(NamedTuple):
 
     @property
     def fingerprints(self):
-        """A short text that tells these classes from others, by their names and the first image of each, and one that
-        tells all images from others."""
+        """Two short texts: a hash of the names and of the first image of each class, which earlier runs recorded, and a
+        hash of all images."""
         digest = hashlib.sha256("\n".join(self.names).encode())
         digest.update(self.images[:, 0].tobytes())
         of_images = hashlib.sha256(str(self.images.shape).encode())

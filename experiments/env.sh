@@ -14,12 +14,13 @@ METHODS=${METHODS:-}              # what a table or figure trains, such as "np_b
 BETAS=${BETAS:-}                  # grid of figure2, search and figure10; empty: theirs
 SHOTS=${SHOTS:-}                  # K of table4; empty: 1 5 (1 for quick)
 RATES=${RATES:-1e-4 5e-4 1e-3}    # grid of learning rates of search
-PYTHON=${PYTHON:-python3}         # makes the virtual environment .venv
+PYTHON=${PYTHON:-python3}         # makes the virtual environment .venv, where there is none
 
 # ---- what follows is for the scripts of this folder, which run.sh sources after it ----------------------------------
 PY=.venv/bin/python
 CLASS_METHODS="maml_none maml_taml maml_weights maml_activations joint_finetune joint_nearest"  # of table4
 ALL_METHODS="finetune maml_vanilla maml_bbb maml_ib np_vanilla np_bbb np_ib np_all_bbb"
+GIVEN_DATA_DIR=$DATA_DIR
 if [[ -z $DATA_DIR ]]; then
   DATA_DIR=$WORK_DIR/embedded-half
   [[ -z $CAD_DIR ]] || DATA_DIR=$WORK_DIR/$(basename "$CAD_DIR")-$(cksum <<<"$CAD_DIR" | cut -d' ' -f1)
@@ -39,7 +40,10 @@ done
 for name in TRIALS JOBS; do  # empty TRIALS: each list's own number
   [[ -z ${!name} && $name == TRIALS || ${!name} =~ ^[1-9][0-9]*$ ]] || die "$name=${!name}: give a number from 1 on"
 done
-for name in BETAS RATES SHOTS; do
+for value in $SHOTS; do
+  [[ $value =~ ^[1-9][0-9]*$ ]] || die "SHOTS=$SHOTS: give numbers from 1 on, with blanks between"
+done
+for name in BETAS RATES; do
   for value in ${!name}; do
     [[ $value =~ ^([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$ ]] ||
       die "$name=${!name}: $value is no number; give numbers with blanks between"
@@ -59,11 +63,13 @@ preset() {  # METHOD: refuse a PRESET that lacks it
 }
 
 from_there() {  # "NAME NAME..." FLAGS...: as `words`, a relative path in one of these flags from where the command was given
-  local word name
+  local word name path
   words=()
   for word in "${@:2}"; do
-    name=${word%%=*}
-    [[ $word != --*=* || " $1 " != *" ${name#--} "* ]] || word=$name=$(cd "$from" && realpath -m -- "${word#*=}")
+    name=${word%%=*} path=${word#*=}
+    if [[ $word == --*=?* && " $1 " == *" ${name#--} "* && $path != "~"* ]]; then  # the scripts refuse ~
+      word=$name=$(cd "$from" && realpath -m -- "$path")
+    fi
     words+=("$word")
   done
 }
@@ -181,17 +187,17 @@ classes() {  # the classes of DATA in CLASS_DIR, and TRIALS, SHOTS and P, the pr
       die "SOURCE_DIR=$SOURCE_DIR: $CLASS_DIR has its classes, of $of; leave it out, or give another WORK_DIR"
     return 0
   fi
-  of=${SOURCE_DIR:-$WORK_DIR/omniglot}
+  [[ $DATA != mini_imagenet || $SOURCE_DIR ]] ||
+    die "SOURCE_DIR: give MiniImagenet's folder, of train.csv, val.csv, test.csv and images/"
+  of=${SOURCE_DIR:-$(realpath -m -- "$WORK_DIR/omniglot")}
+  mkdir -p "$CLASS_DIR"
+  [[ $DATA == fonts ]] || printf '%s\n' "$of" >"$CLASS_DIR/source"
   say "The classes of $DATA"
   case $DATA in
     fonts) $PY -m classification.fonts --out="$CLASS_DIR" --contact_sheet="$CLASS_DIR/contact_sheet.png" ;;
     omniglot) $PY -m classification.omniglot --data_dir="$of" --out="$CLASS_DIR" --download ;;
-    mini_imagenet)
-      [[ $SOURCE_DIR ]] || die "SOURCE_DIR: give MiniImagenet's folder, of train.csv, val.csv, test.csv and images/"
-      $PY -m classification.mini_imagenet --data_dir="$SOURCE_DIR" --out="$CLASS_DIR"
-      ;;
+    mini_imagenet) $PY -m classification.mini_imagenet --data_dir="$of" --out="$CLASS_DIR" ;;
   esac
-  [[ $DATA == fonts || ! -d $CLASS_DIR ]] || printf '%s\n' "$of" >"$CLASS_DIR/source"
 }
 
 class_sweep() {  # LOGDIR FLAGS...: each line once per trial, which has its own choice of classes

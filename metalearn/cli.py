@@ -1,6 +1,7 @@
 """What every script shares: flags parsed strictly, and one-line errors instead of tracebacks."""
 
 import contextlib
+import errno
 import functools
 import math
 import os
@@ -34,6 +35,8 @@ def run_main(main, positional=False):
     except Exception as error:
         if type(error).__name__ != "ResourceExhaustedError":  # TensorFlow's, which not every script imports
             raise
+        if any(os.strerror(number) in str(error) for number in (errno.ENOSPC, errno.EDQUOT, errno.EMFILE)):
+            _fail(error)
         _fail_for_memory(error)
 
 

@@ -101,7 +101,7 @@ class RunFolder:
         if not FLAGS.train:
             for name in _TRAINING_ONLY & set(self.flags):
                 FLAGS[name].value = self.flags[name] = before[name]
-        # What a training run is evaluated on is what its curve is measured on: the sinusoid's tasks are of --eval_seed.
+        # What a training run is evaluated on is what its curve is measured on; the sinusoid's tasks are of --eval_seed.
         unfinished = FLAGS.train and note["step"] < iterations
         prefixes, fixed = (("eval_",), {"eval_seed"}) if unfinished else (EVALUATION_PREFIXES, set())
         may_change = {name for name in self.flags if name.startswith(prefixes)} - fixed

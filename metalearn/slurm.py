@@ -46,7 +46,7 @@ def run_all(commands, names, jobs, cluster, folder, parameters):
                 failed.append((name, error))
     except (KeyboardInterrupt, SystemExit):  # the same list, given again, would meet their locks
         for job in array:
-            job.cancel()
+            job.cancel(check=False)
         raise
     return failed
 

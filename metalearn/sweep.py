@@ -49,7 +49,7 @@ class _Job:
         self.begun, self.minutes, self.skipped, self.error = time.monotonic(), None, False, ""
 
     def start(self, ended):
-        """ended: queue that gets this run when its process is over, or the OSError of printing what it says."""
+        """ended: queue that gets this run when its process is over, or the exception of printing what it says."""
         self.process = subprocess.Popen(
             self.command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             errors="replace", preexec_fn=_end_with_parent,
@@ -59,7 +59,7 @@ class _Job:
     def _follow(self, ended):
         try:
             self._print_lines()
-        except OSError as error:
+        except Exception as error:  # nobody else would read what the run prints, and it would wait
             ended.put(error)
             return
         self.process.wait()
@@ -121,8 +121,9 @@ def run_all(commands, jobs):
                 job.start(ended)
                 running.append(job)
             run = ended.get()
-            if isinstance(run, OSError):  # a full disk, a closed pipe
-                raise UserError(f"standard output: {run.strerror}; the runs are ended, and resume when it has room")
+            if isinstance(run, Exception):  # a full disk, a closed pipe, a letter that its encoding lacks
+                why = getattr(run, "strerror", None) or run
+                raise UserError(f"standard output: {why}; the runs are ended: give the list again to go on")
             running.remove(run)
             done.append(run)
             if status := run.process.returncode:
@@ -235,7 +236,8 @@ def read_list(lines, common, methods, trials):
         raise UserError("no runs on standard input; give a line per run: package.script --flag=value")
     listed = dict.fromkeys(module.rpartition(".")[2] for module, *_ in rows)
     if methods is not None:
-        if strange := [name for name in methods if name not in listed]:
+        strange = [name for name in methods if name not in listed]
+        if strange or not methods:
             raise UserError(f"--methods={','.join(strange)}: not in this list; give some of {', '.join(listed)}")
         rows = [row for row in rows if row[0].rpartition(".")[2] in methods]
     commands = [[module, *common, *own] for module, *own in rows]

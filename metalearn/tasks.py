@@ -38,8 +38,8 @@ class Tasks(Protocol):
 
 
 def padded_batches(numbers, batch_size):
-    """What `evaluation_batches` visits, a batch at a time: numbers, int [n], of tasks -> (the batch's numbers, its rows
-    of n, int [batch_size]). The last batch is filled up with rows from the first on, and its numbers are fewer."""
+    """Batches of tasks' `numbers`, int [n]. Yields (the numbers of the batch, fewer in the last one; indices into
+    `numbers`, int [batch_size], in the last batch filled up from the start)."""
     for start in range(0, len(numbers), batch_size):
         yield numbers[start : start + batch_size], np.arange(start, start + batch_size) % len(numbers)
 

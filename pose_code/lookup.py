@@ -26,7 +26,7 @@ from pose_code import paper, pose_learners
 FLAGS = flags.FLAGS
 
 _OF_TRAINING = (
-    "label_noise", "distinct_tasks", "init", "optimizer", "clip_norm", "ema_decay", "precision", "num_trials",
+    "label_noise", "distinct_tasks", "init", "optimizer", "clip_norm", "ema_decay", "precision", "num_trials", "train",
 )  # fmt: skip
 
 WIDTHS = (3.0, 10.0, 30.0, 100.0, 300.0)  # grey levels squared

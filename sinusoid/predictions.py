@@ -59,7 +59,8 @@ def restored(folders, family):
             continue
         if first["method"] in found:
             raise UserError(
-                f"--logdir={','.join(folders)}: {first['label']} with different settings; move one of them out"
+                f"--logdir={','.join(folders)}: {first['label']} has two settings, {found[first['method']][1]} and "
+                f"{first['folder']}; give a folder with one of them"
             )
         found[first["method"]] = first["label"], first["folder"]
     if len(found) < 3:

@@ -19,6 +19,8 @@ def main(_):
         open("/nowhere/file")
     if flags.FLAGS.fail == "memory":
         raise type("ResourceExhaustedError", (Exception,), {})("OOM when allocating a tensor\\n[more]")
+    if flags.FLAGS.fail == "full":
+        raise type("ResourceExhaustedError", (Exception,), {})("/logs/events; No space left on device")
     if flags.FLAGS.fail == "bug":
         raise ZeroDivisionError
 run_main(main)
@@ -35,6 +37,7 @@ def run_script(*arguments):
         ("--fail=user", "error: --fail=user: two lines\n"),
         ("--fail=missing", "error: /nowhere/file: No such file or directory\n"),
         ("--fail=memory", "error: out of memory (OOM when allocating a tensor) lower the sizes that the flags give\n"),
+        ("--fail=full", "error: /logs/events No space left on device\n"),
         ("--trian=1", "error: Unknown command line flag 'trian'. Did you mean: train ? --help lists the flags\n"),
         ("False", "error: unexpected argument 'False': write flags as --name=value\n"),
     ],

@@ -297,7 +297,7 @@ def test_variables_that_a_list_has_no_use_for_are_refused(run, tmp_path):
         ("figure2", {"BETAS": "1e-3,1e-2"}, "BETAS=1e-3,1e-2: 1e-3,1e-2 is no number"),
         ("figure2", {"BETAS": "1 1e-3x"}, "BETAS=1 1e-3x: 1e-3x is no number"),
         ("search np_bbb", {"RATES": "fast"}, "RATES=fast: fast is no number"),
-        ("table4", {"SHOTS": "1-5"}, "SHOTS=1-5: 1-5 is no number"),
+        ("table4", {"SHOTS": "1-5"}, "SHOTS=1-5: give numbers from 1 on"),
     ):
         failed = run(*name.split(), check=False, **variables)
         assert failed.returncode == 1 and message in failed.stderr, failed.stderr
@@ -317,6 +317,8 @@ def test_a_relative_path_in_a_flag_starts_where_the_command_was_given(run, tmp_p
     here = os.getcwd()
     _, commands = run("train", "np_bbb", "--logdir=my logs", "--data_dir=d", "--dim_w=10", PRESET="small")
     assert commands[-1].endswith(f" --logdir={here}/my logs --data_dir={here}/d --dim_w=10")
+    _, commands = run("train", "np_bbb", "--logdir=~/logs", "--data_dir=", PRESET="small")
+    assert commands[-1].endswith(" --logdir=~/logs --data_dir=")  # which the script refuses
     done = run("figure1", "--out=x.png", check=False)
     assert f"--out={here}/x.png --out={here}/x.png" in done.stdout
     assert done.returncode == 0 and done.stdout.splitlines()[-1] == f"== {here}/x.png"

@@ -51,7 +51,6 @@ def test_figure10_is_maml_and_mr_maml_at_each_beta_on_mutually_exclusive_tasks(r
 
 def test_classes_of_another_source_than_the_one_named_are_refused(run, tmp_path):
     classes = tmp_path / "w/classes-omniglot"
-    classes.mkdir(parents=True)
     settings = {"WORK_DIR": str(tmp_path / "w"), "DATA": "omniglot"}
     run("omniglot", SOURCE_DIR=str(tmp_path / "a"), **settings)
     assert (classes / "source").read_text() == f"{tmp_path}/a\n"
@@ -88,6 +87,7 @@ def test_table4_says_in_a_line_what_it_cannot_do(variables, message, run, tmp_pa
 def test_what_all_runs_of_a_list_are_given_is_in_none_of_its_presets(name, preset, data, run, tmp_path):
     """A flag before a --flagfile that has it, too, is refused by the scripts."""
     runs, _ = run(name, WORK_DIR=str(tmp_path / "w"), DATA=data, PRESET=preset)
+    assert runs
     for words in runs:
         index = next(i for i, word in enumerate(words) if word.startswith("--flagfile="))
         given = {word.partition("=")[0] for word in words[1:index]}

@@ -1,5 +1,6 @@
 """What run.sh does before it trains: its virtual environment and the pose data."""
 
+import shutil
 import subprocess
 
 import pytest
@@ -32,6 +33,7 @@ def test_two_cad_folders_never_share_their_data_and_one_that_does_not_exist_is_n
 
 def test_setup_takes_tensorflow_with_cuda_where_there_is_a_gpu(run, tmp_path):
     (tmp_path / "bin/nvidia-smi").write_text("#!/bin/sh\necho 'GPU 0: NVIDIA H100 (UUID: GPU-1)'\n")
+    shutil.rmtree(tmp_path / "a clone/.venv")
     python = tmp_path / "bin/python3"
     python.write_text("#!/bin/bash\n[[ $2 != venv ]] || { mkdir -p .venv/bin; cp ../bin/fake .venv/bin/python; }\n")
     (tmp_path / "bin/fake").write_text('#!/bin/bash\necho "PYTHON $*"\n')
@@ -76,6 +78,8 @@ def test_setup_that_fails_is_not_taken_for_done(run, tmp_path):
     stub.write_text(stub.read_text() + '[[ "$2 $3" != "pip install" ]] || exit 1\n')
     (tmp_path / "a clone/.venv/installed").unlink()
     for command in ("setup", "table2"):
+        if command == "table2":  # packages of other versions over those that were there
+            (tmp_path / "a clone/.venv/installed").write_text("1 1\n")
         done = run(command, check=False, PRESET="small")
         assert done.returncode == 1 and "sweep" not in done.stdout
         assert not (tmp_path / "a clone/.venv/installed").exists()
@@ -89,6 +93,20 @@ def test_one_launch_sets_up_at_a_time(run, tmp_path):
     both = [subprocess.Popen(["bash", clone / "run.sh", "setup"], stdout=subprocess.DEVNULL) for _ in range(2)]
     assert [process.wait() for process in both] == [0, 0]
     assert (clone / "log").read_text().split() == ["begin", "end"] * 2  # two calls of pip, by one of them
+
+
+def test_data_that_another_launch_has_made_meanwhile_are_those_asked_for_or_refused(run, tmp_path):
+    data, models, stub = tmp_path / "begun", tmp_path / "models", tmp_path / "a clone/.venv/bin/python"
+    for folder in (data, models):
+        folder.mkdir()
+    other_launch = (
+        f'cd "{data}"; touch train_data.pkl val_data.pkl; echo \'{{"CAD_dir": "/others"}}\' >render_settings.json'
+    )
+    probe, before = "choose_gl_backend", stub.read_text()
+    stub.write_text(before.replace("[[ $1 == -m ]]", f"[[ $* != *{probe}* ]] || {{ {other_launch}; }}\n[[ $1 == -m ]]"))
+    refused = run("data", check=False, DATA_DIR=str(data), CAD_DIR=str(models))
+    assert refused.returncode == 1 and f"CAD_DIR={models}: {data} has its data, of /others" in refused.stderr
+    assert "PYTHON" not in refused.stdout
 
 
 def test_data_of_other_models_than_those_named_are_refused(run, tmp_path):

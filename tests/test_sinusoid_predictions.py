@@ -53,5 +53,7 @@ def test_figure_8_is_drawn_and_figure_7_asks_for_its_runs(folder, tmp_path):
     twice = shutil.copytree(folder, tmp_path / "twice")
     (run,) = twice.glob("sinusoid_maml_none*")
     shutil.copytree(run, twice / run.name.replace(".trial-", ".tag.trial-"))
-    with pytest.raises(UserError, match="MAML with different settings; move one of them out"):
+    with pytest.raises(
+        UserError, match=r"MAML has two settings, .*twice/.* and .*twice/.*; give a folder with one of them"
+    ):
         predictions.restored([str(twice)], "maml")
