@@ -11,13 +11,25 @@ from metalearn import comparison, results
 from pose_code import paper
 
 
+def curve_of(run):
+    """{iteration: (error on training objects, on held-out objects)}"""
+    with (run["folder"] / "curve.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    return {int(row["iteration"]): (float(row["metatrain_mse"]), float(row["metaval_mse"])) for row in rows}
+
+
 def test_what_the_kl_weight_decay_and_adapting_change_is_that_of_the_kept_runs():
     runs = results.load_results([REPO / "results/pascal3d/encoder"], paper)
-    (long,) = (run for run in runs if run["flags"]["metatrain_iterations"] == 10_000)
-    runs = [run for run in runs if run is not long]
     names = "adapt_encoder", "beta", "decay"
-    cells = {tuple(bool(run["flags"][name]) for name in names): run for run in runs}
-    assert len(cells) == len(runs) == 8
+    cells, corners = (
+        {
+            tuple(bool(run["flags"][name]) for name in names): run
+            for run in runs
+            if run["flags"]["metatrain_iterations"] == iterations
+        }
+        for iterations in (3_000, 10_000)
+    )
+    assert (len(cells), len(corners), len(runs)) == (8, 2, 10)
     text = re.sub(r"\s+", " ", RESULTS)
     means, without_collapse = [], []
     for name, start, sign in (("decay", "costs", 1), ("adapt_encoder", "the encoder**", 1), ("beta", "takes off", -1)):
@@ -34,35 +46,45 @@ def test_what_the_kl_weight_decay_and_adapting_change_is_that_of_the_kept_runs()
         low, high = sorted(sign * bound for bound in found[1:3])
         means.append(f"{sign * found.mean:.2f} ({low:.2f} to {high:.2f})")
     assert "On average, with 95 % intervals over the 15 objects: {}, {} and {}.".format(*means) in text
-    assert {run["flags"]["metatrain_iterations"] for run in runs} == {3000}
     path = [(True, False, True), (True, False, False), (False, False, False), (False, True, False)]
     maml, undecayed, not_adapted, mr_maml = (f"{cells[cell]['test']:.2f}" for cell in path)
     assert f"{maml} to {mr_maml}, by turning off first the decay (to {undecayed})" in text
     assert f"adapting the encoder (to {not_adapted}), then turning on the KL" in text
     assert "without it they are {}, {} and {} on average".format(*without_collapse) in text
-    curve = cells[True, True, True]["folder"] / "curve.csv"
-    with curve.open() as file:
-        by_step = {row["iteration"]: float(row["metatrain_mse"]) for row in csv.DictReader(file)}
-    before, after, end = by_step["1850"], by_step["1950"], cells[True, True, True]["train"]
+    curve = curve_of(cells[True, True, True])
+    before, after, end = curve[1850][0], curve[1950][0], cells[True, True, True]["train"]
     assert (
         f"{before:.2f} on training objects at iteration 1,850 and {after:.2f} at 1,950, and ends at {end:.2f}" in text
     )
-    assert f"**MAML's gap** to MR-MAML (W), {maml} to {mr_maml}," in re.sub(r"\s+", " ", README)
-    short = cells[False, True, False]
-    assert [long["flags"][name] for name in names] == [short["flags"][name] for name in names]
-    after_10000, after_3000 = (f"{run['test']:.2f} and {run['train']:.2f}" for run in (long, short))
-    assert f"of MR-MAML (W), on held-out and training objects: {after_10000}, for {after_3000} after 3,000" in text
-    assert all(run["shuffled"] > 8.33 for run in [*runs, long])
+    assert f"**MAML's gap** to MR-MAML (W), {maml} to {mr_maml} (10,000" in re.sub(r"\s+", " ", README)
+    errors = {"test": [], "train": []}
+    for cell in ((False, True, False), (True, False, True)):  # MR-MAML (W), MAML
+        for name, numbers in errors.items():
+            numbers += [f"{run[cell][name]:.2f}" for run in (corners, cells)]
+    form = "MR-MAML (W) has {} for {}, MAML {} for {}; on training objects {} for {} and {} for {}."
+    assert form.format(*errors["test"], *errors["train"]) in text
+    maml, mr_maml = (curve_of(corners[cell]) for cell in ((True, False, True), (False, True, False)))
+    jumps = [f"{maml[step][0]:.2f}" for step in (4600, 4650, 9850, 9900)]
+    assert "from {} to {} at iteration 4,650, and from {} to {} at 9,900".format(*jumps) in text
+    short = curve_of(cells[True, False, True])
+    averages = [
+        f"{statistics.mean(curve[step][column] for step in range(last - 950, last + 50, 50)):.2f}"
+        for curve, last in ((maml, 9800), (mr_maml, 9800), (maml, 3000), (short, 3000)) for column in (1, 0)
+    ]  # fmt: skip
+    assert "up to 9,800 it has {} on held-out objects and {} on training objects".format(*averages[:2]) in text
+    assert "MR-MAML (W) has {} and {} up to 9,800".format(*averages[2:4]) in text
+    assert "MAML's run of 10,000 has {} and {}, that of 3,000 {} and {}".format(*averages[4:]) in text
+    assert f"(10,000 iterations: {errors['test'][2]} to {errors['test'][0]})" in re.sub(r"\s+", " ", README)
+    assert all(run["shuffled"] > 8.33 for run in runs)
 
 
 def test_what_the_outer_rate_changes_under_weight_decay_is_that_of_the_kept_runs():
     runs = results.load_results([REPO / "results/pascal3d/inner_rate"], paper)
     (run,) = (run for run in runs if run["flags"]["meta_lr"] == 0.002)
-    with (run["folder"] / "curve.csv").open() as file:
-        by_step = {row["iteration"]: float(row["metatrain_mse"]) for row in csv.DictReader(file)}
+    by_step = {step: errors[0] for step, errors in curve_of(run).items()}
     text = re.sub(r"\s+", " ", RESULTS)
-    assert f"{by_step['1300']:.2f} on training objects at iteration 1,300 to {by_step['1400']:.2f} at 1,400" in text
-    assert by_step["1500"] < by_step["1400"]
+    assert f"{by_step[1300]:.2f} on training objects at iteration 1,300 to {by_step[1400]:.2f} at 1,400" in text
+    assert by_step[1500] < by_step[1400]
     assert f"`maml_vanilla` has {run['test']:.2f} after 1,500 iterations" in text
     (encoder,) = (
         run for run in results.load_results([REPO / "results/pascal3d/encoder"], paper)
