@@ -74,7 +74,7 @@ def test_what_the_kl_weight_decay_and_adapting_change_is_that_of_the_kept_runs()
     assert "up to 9,800 it has {} on held-out objects and {} on training objects".format(*averages[:2]) in text
     assert "MR-MAML (W) has {} and {} up to 9,800".format(*averages[2:4]) in text
     assert "MAML's run of 10,000 has {} and {}, that of 3,000 {} and {}".format(*averages[4:]) in text
-    assert f"(10,000 iterations: {errors['test'][2]} to {errors['test'][0]})" in re.sub(r"\s+", " ", README)
+    assert f"(10,000 iterations: {errors['test'][2]}, {errors['test'][0]})" in re.sub(r"\s+", " ", README)
     assert all(run["shuffled"] > 8.33 for run in runs)
 
 
