@@ -103,11 +103,14 @@ def test_the_numbers_of_table_2_that_the_texts_have_are_the_kept_ones():
     rows = {row["method"]: row for row in results.table(small) if row not in at_1e3}
     assert list(rows) == [
         "look-up of 15 views", "look-up of 50 views",
-        "FT", "FT + weight decay", "MAML", "MAML + weight decay", "MR-MAML (W)",
+        "FT", "FT + weight decay", "MAML", "MAML + weight decay", "MR-MAML (W)", "MR-MAML (A)",
         "CNP", "CNP + weight decay", "CNP + BbB", "MR-CNP (W)", "MR-CNP (A)",
     ]  # fmt: skip
     assert f"{rows['FT + weight decay']['mean']:.2f} against {rows['FT']['mean']:.2f}" in page
     assert [row["method"] for row in at_1e3] == ["CNP + BbB"]
+    of_a, of_maml, of_w = (errors_by_trial(small, key)[0][0] for key in ("maml_ib", "maml_vanilla", "maml_bbb"))
+    assert f"has {of_a} on split 1 at a β that was not searched, 0.01; MAML has {of_maml} there" in page
+    assert f"there and MR-MAML(W) {of_w}." in page
     assert f"{at_1e3[0]['train_mean']:.2f} on its training objects" in page
     decayed = rows["CNP + weight decay"]
     assert f"{decayed['mean']:.2f} ({decayed['shuffled_mean']:.2f}" in page
