@@ -3,8 +3,8 @@
     python create_fake_data.py --out_dir=.
 
 writes train_data.pkl and val_data.pkl, and the objects' names beside them, in a second, in place of data that are
-there, test_data of data_gen.py included. Labels are random and have
-nothing to do with the images: expect a validation error of chance, 8.33.
+there, test_data of data_gen.py included. Labels are random and have nothing to do with the images: expect a validation
+error of chance, 8.33.
 """
 
 import json
