@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from metalearn import sweep, workers
+from metalearn import slurm, sweep, workers
 
 REPO = Path(__file__).resolve().parents[1]
 
@@ -175,16 +175,35 @@ def test_what_slurm_refuses_is_one_line(tmp_path, monkeypatch):
     assert done.returncode == 1 and told.startswith("error: --slurm, --slurm_parameters: ") and "gpuu" in told
 
 
-def test_interrupted_a_job_array_is_cancelled(tmp_path):
-    flags = ["--slurm", "--slurm_cluster=local", f"--slurm_folder={tmp_path}/jobs"]
-    process = start(line(tmp_path, 1, 6000, "--num_threads=1"), *flags)
-    while len(steps(tmp_path).get(1, [])) < 10:
-        assert process.poll() is None
-        time.sleep(0.05)
-    process.send_signal(signal.SIGTERM)  # SIGINT is ignored below a shell's background command
-    process.communicate(timeout=60)
-    assert process.returncode == 143
-    assert_it_stands_still(tmp_path)
+@pytest.mark.parametrize("interrupted", [KeyboardInterrupt, SystemExit])
+def test_interrupted_a_job_array_is_cancelled(interrupted, tmp_path, monkeypatch):
+    cancelled = []
+
+    class Job:
+        job_id = "1_0"
+
+        def result(self):
+            raise interrupted
+
+        def cancel(self, check=True):
+            assert not check  # one that has ended already must not save the others
+            cancelled.append(self)
+
+    class Executor:
+        def __init__(self, folder, cluster):
+            assert (folder, cluster) == (tmp_path, "slurm")
+
+        def update_parameters(self, **parameters):
+            assert parameters["slurm_array_parallelism"] == 2
+
+        def map_array(self, function, commands):
+            self.jobs = [Job() for _ in commands]
+            return self.jobs
+
+    monkeypatch.setattr("submitit.AutoExecutor", Executor)
+    with pytest.raises(interrupted):
+        slurm.run_all([["a.b"], ["a.c"]], ["b", "c"], 2, "slurm", tmp_path, [])
+    assert len(cancelled) == 2
 
 
 def test_a_list_that_is_empty_or_not_quoted_is_an_error():
