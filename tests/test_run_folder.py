@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import types
+from unittest.mock import Mock
 
 import learners
 import numpy as np
@@ -49,16 +50,13 @@ def test_an_evaluation_of_no_run_leaves_nothing_behind(data_dir, tmp_path):
 
 
 def test_a_disk_without_locks_is_named_as_such(tmp_path, monkeypatch):
-    def refuse(*_):
-        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
-
-    monkeypatch.setattr(fcntl, "flock", refuse)
-    folder = types.SimpleNamespace(folder=tmp_path)
-    with pytest.raises(UserError, match="lock: No locks available: files cannot be locked"), RunFolder.lock(folder):
-        pass
-    monkeypatch.setattr(fcntl, "flock", lambda *_: (_ for _ in ()).throw(BlockingIOError()))
-    with pytest.raises(UserError, match="another run is working there"), RunFolder.lock(folder):
-        pass
+    for error, told in (
+        (OSError(errno.ENOLCK, os.strerror(errno.ENOLCK)), "lock: No locks available: files cannot be locked"),
+        (BlockingIOError(), "another run is working there"),
+    ):
+        monkeypatch.setattr(fcntl, "flock", Mock(side_effect=error))
+        with pytest.raises(UserError, match=told), RunFolder.lock(types.SimpleNamespace(folder=tmp_path)):
+            pass
 
 
 @pytest.mark.parametrize("name", ["logs\n", " logs", "logs\udcff"])
